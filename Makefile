@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+# Zelo: `make` leaves the multiboot image at build/zelo.elf and build/zelo.gz.
+#   make DEBUG=1      with lock-order checks and more assertions
+#   make unit         builds and runs the host unit tests
+
+B := build
+CC := gcc
+LD := ld
+OBJCOPY := objcopy
+NM := nm
+
+HV_C := $(sort $(shell find hypervisor -name '*.c' ! -name asm_offsets.c))
+HV_S := $(sort $(shell find hypervisor -name '*.S' ! -path '*/image/*'))
+HV_O := $(HV_C:%.c=$(B)/%.o) $(HV_S:%.S=$(B)/%.o)
+
+WARN := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+        -Wshadow -Wpointer-arith -Wwrite-strings -Wvla -Wno-sign-compare
+HV_CFLAGS := -std=gnu11 -O2 -g $(WARN) -ffreestanding -fno-common -fpie -fvisibility=hidden \
+        -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
+        -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-delete-null-pointer-checks \
+        -fno-strict-aliasing -fwrapv -ffunction-sections -fdata-sections
+HV_CPPFLAGS := -MMD -MP -D__XEN_TOOLS__ -Ihypervisor/include -Ihypervisor/x86/include -I$(B)/gen \
+        -isystem $(B)/include
+ifdef DEBUG
+HV_CPPFLAGS += -DZELO_DEBUG
+endif
+
+all: $(B)/zelo.elf $(B)/zelo.gz
+
+# The public headers of libxen-dev, and nothing else of the system's.
+$(B)/include/xen:
+	@mkdir -p $(B)/include
+	ln -sfn /usr/include/xen $@
+
+$(B)/gen/asm_offsets.h: hypervisor/x86/asm_offsets.c | $(B)/include/xen
+	@mkdir -p $(@D)
+	$(CC) $(HV_CFLAGS) $(HV_CPPFLAGS) -MF $(B)/gen/asm_offsets.d -MT $@ -S -o $(B)/gen/asm_offsets.s $<
+	sed -n 's/^.*->\([A-Za-z0-9_]*\) \$$\{0,1\}\(-\{0,1\}[0-9]*\).*/#define \1 \2/p' $(B)/gen/asm_offsets.s > $@
+
+$(B)/%.o: %.c | $(B)/include/xen
+	@mkdir -p $(@D)
+	$(CC) $(HV_CFLAGS) $(HV_CPPFLAGS) -c -o $@ $<
+
+$(B)/%.o: %.S $(B)/gen/asm_offsets.h | $(B)/include/xen
+	@mkdir -p $(@D)
+	$(CC) $(HV_CFLAGS) $(HV_CPPFLAGS) -D__ASSEMBLY__ -c -o $@ $<
+
+-include $(HV_O:.o=.d) $(B)/gen/asm_offsets.d
+-include tests/unit/unit.mk
+-include hypervisor/x86/image/image.mk
+
+clean:
+	rm -rf $(B)/hypervisor $(B)/gen $(B)/unit $(B)/zelo.*
+
+.PHONY: all clean unit

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Event channels (<xen/event_channel.h>): core/event.c (the table and the
+ * hypercall), core/event_2l.c and core/event_fifo.c (the two ABIs of pending
+ * bits).
+ */
+#ifndef ZELO_EVENT_H
+#define ZELO_EVENT_H
+
+#include <zelo/hypercall.h>
+#include <zelo/lock.h>
+#include <zelo/types.h>
+
+#include <xen/event_channel.h>
+#include <xen/xen.h>
+
+struct domain;
+struct vcpu;
+struct evtchn;      /* private to the room: core/event_private.h */
+struct evtchn_fifo;
+
+struct evtchn_domain {
+    spinlock_t lock;               /* LOCK_EVENT: allocation and state changes of channels */
+    struct evtchn **buckets;       /* grown on demand */
+    u32 bucket_count;
+    u32 port_limit;                /* XEN_DOMCTL_set_max_evtchn / createdomain: ports allowed */
+    u32 active;                    /* channels not free */
+    struct evtchn_fifo *fifo;      /* NULL: 2-level */
+    bool dying;
+};
+struct evtchn_vcpu {
+    u32 virq_port[NR_VIRQS];       /* 0: not bound */
+    spinlock_t virq_lock;          /* LOCK_EVENT_CHANNEL level - see event.c */
+    u32 fifo_queue_hint;
+};
+
+int event_domain_init(struct domain *d, u32 max_port);
+void event_domain_destroy(struct domain *d);     /* closes all; at domain_kill */
+void event_domain_free(struct domain *d);        /* memory; at the last reference */
+int event_vcpu_init(struct vcpu *v);
+void event_vcpu_move(struct vcpu *v);            /* v changed its pCPU: PIRQs follow */
+
+/* Sends a VIRQ: per-vCPU ones to v, global ones to the domain's bound vCPU. Any context. */
+void event_send_vcpu_virq(struct vcpu *v, u32 virq);
+void event_send_global_virq(struct domain *d, u32 virq);
+/* VIRQs that the hypervisor sends to whoever may handle them (dom0): DOM_EXC, CONSOLE, DEBUGGER ... */
+void event_send_host_virq(u32 virq);
+/* A physical interrupt arrived: marks d's PIRQ port pending. Any context. */
+void event_send_pirq(struct domain *d, u32 port);
+/* True if v has an event to take and would take it (upcall not masked). */
+bool vcpu_event_deliverable(const struct vcpu *v);
+/* True if the port's pending bit is set; used by SCHEDOP_poll. -EINVAL for a bad port. */
+int event_port_pending(struct domain *d, u32 port);
+/* Re-raises the upcall after vcpu_info moved (VCPUOP_register_vcpu_info). */
+void event_vcpu_info_moved(struct vcpu *v);
+/* Channel interfaces for the hypervisor's own use of a domU port (console etc.): */
+int event_status(struct domain *d, struct evtchn_status *st);
+/* Loses all FIFO state: EVTCHNOP_reset and soft reset. */
+int event_reset(struct domain *d);
+void event_dump(struct domain *d); /* debug key 'e' */
+
+hypercall_fn do_event_channel_op, do_event_channel_op_compat;
+
+#endif

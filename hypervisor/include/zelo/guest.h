@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Copies between the hypervisor and the current guest's memory.  Addresses
+ * are checked against the hypervisor's part of the address space; a fault
+ * gives -EFAULT.  What a guest wrote is read once, into a local.
+ */
+#ifndef ZELO_GUEST_H
+#define ZELO_GUEST_H
+
+#include <zelo/errno.h>
+#include <zelo/types.h>
+#include <arch/seam.h>
+
+/* True if [va, va+n) lies wholly outside the hypervisor's range and is canonical. */
+static inline bool guest_range_ok(vaddr_t va, size_t n)
+{
+    vaddr_t end = va + n;
+
+    return end >= va && (end <= HYPERVISOR_VIRT_START || va >= HYPERVISOR_VIRT_END);
+}
+
+static inline int must_check guest_read(void *dst, vaddr_t va, size_t n)
+{
+    return guest_range_ok(va, n) && !arch_guest_read(dst, va, n) ? 0 : -EFAULT;
+}
+static inline int must_check guest_write(vaddr_t va, const void *src, size_t n)
+{
+    return guest_range_ok(va, n) && !arch_guest_write(va, src, n) ? 0 : -EFAULT;
+}
+static inline int must_check guest_clear(vaddr_t va, size_t n)
+{
+    return guest_range_ok(va, n) && !arch_guest_clear(va, n) ? 0 : -EFAULT;
+}
+
+/* Handles of the public headers: structures with one member, the pointer p. */
+#define handle_va(h) ((vaddr_t)(h).p)
+#define handle_is_null(h) ((h).p == NULL)
+#define copy_from_handle_offset(dst, h, off, n) \
+    guest_read((dst), (vaddr_t)((h).p + (off)), sizeof(*(dst)) * (size_t)(n))
+#define copy_from_handle(dst, h, n) copy_from_handle_offset(dst, h, 0, n)
+#define copy_to_handle_offset(h, off, src, n) \
+    guest_write((vaddr_t)((h).p + (off)), (src), sizeof(*(src)) * (size_t)(n))
+#define copy_to_handle(h, src, n) copy_to_handle_offset(h, 0, src, n)
+/* One structure at a plain guest address. */
+#define copy_from_guest(dst, va) guest_read((dst), (vaddr_t)(va), sizeof(*(dst)))
+#define copy_to_guest(va, src) guest_write((vaddr_t)(va), (src), sizeof(*(src)))
+/* One member of the structure at va, from the local copy src. */
+#define copy_field_to_guest(va, src, field)                                        \
+    guest_write((vaddr_t)(va) + offsetof(__typeof__(*(src)), field), &(src)->field, \
+                sizeof((src)->field))
+
+#endif

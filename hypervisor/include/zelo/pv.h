@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The paravirtual machine: what a PV guest sees as its CPU and its page
+ * tables.  The pv/ room, entered from x86/entry.S.
+ */
+#ifndef ZELO_PV_H
+#define ZELO_PV_H
+
+#include <zelo/hypercall.h>
+#include <zelo/lock.h>
+#include <zelo/page.h>
+#include <zelo/types.h>
+
+#include <xen/xen.h>
+
+struct domain;
+struct vcpu;
+
+/* pv_vcpu.flags; offsets of this structure reach the entry code through x86/asm_offsets.c */
+#define PVF_KERNEL (1u << 0)            /* runs in guest kernel mode (kernel page tables, kernel GS) */
+#define PVF_SYSCALL_MASKS (1u << 1)     /* CALLBACKF_mask_events per callback */
+#define PVF_SYSCALL32_MASKS (1u << 2)
+#define PVF_SYSENTER_MASKS (1u << 3)
+#define PVF_FAILSAFE_MASKS (1u << 4)
+#define PVF_NMI_PENDING (1u << 5)
+#define PVF_NMI_MASKED (1u << 6)
+
+struct pv_vcpu {
+    /* Owned by the vCPU itself while it runs, by whoever paused it else. */
+    struct cpu_user_regs regs;          /* while not running; running: top of the CPU's stack */
+    u32 flags;                          /* PVF_ */
+    u32 iopl;                           /* virtual IOPL, 0..3 */
+    vaddr_t kernel_sp;
+    u64 kernel_ss;
+    vaddr_t event_callback, failsafe_callback, syscall_callback, syscall32_callback, sysenter_callback, nmi_callback;
+    u64 fs_base, gs_base_kernel, gs_base_user; /* gs_base_kernel: the one active in kernel mode */
+    u64 ctrlreg[5];                     /* virtual CR0..CR4 (2: in vcpu_info) */
+    u64 dr[8];
+    struct trap_info *traps;            /* 256 entries, own page */
+    u8 *iobitmap_va; u32 iobitmap_nports; /* PHYSDEVOP_set_iobitmap, guest address */
+    mfn_t gdt_frames[16]; u32 gdt_entries;
+    vaddr_t ldt_base; u32 ldt_entries;
+    spinlock_t ldt_lock; u32 ldt_mapped; /* bitmap of LDT pages shadow-mapped */
+    void *fpu;                          /* XSAVE area, 64-byte aligned */
+    u64 xcr0, xcr0_accum;
+    bool fpu_dirty, fpu_initialised, ts; /* ts: guest's virtual CR0.TS */
+    u32 pkru;
+    bool dr7_active;
+
+    /* Page tables; referenced and typed while here. Kernel root never invalid on a running vCPU. */
+    mfn_t root_kernel, root_user;       /* L4 frames; user: MFN_INVALID if none */
+    u64 cr3;                            /* machine cr3 to load for the current mode */
+    bool need_kernel_tlb_flush;
+};
+
+struct cpuid_policy;                    /* pv/cpuid.c */
+struct msr_policy;
+
+struct pv_domain {
+    spinlock_t pt_lock;                 /* LOCK_PAGE_TABLES: page-table types and entries of this domain's tables */
+    mfn_t *perdomain_l3;                /* see pv/perdomain.c */
+    mfn_t perdomain_root;               /* L3 frame that slot 258 of its L4s points to */
+    void **perdomain_l1;                /* L1 pages of the area, by index */
+    u32 perdomain_l1_count;
+    struct cpuid_policy *cpuid;
+    bool tsc_disabled;
+    /* log-dirty (save and migration) */
+    bool log_dirty; struct log_dirty *dirty;
+    u64 max_pfn_seen;
+    void *relmem_cursor; u32 relmem_phase; /* progress of pv_domain_relinquish */
+};
+
+int pv_domain_init(struct domain *d);      /* per-domain area, CPUID policy */
+void pv_domain_free(struct domain *d);
+int pv_vcpu_init(struct vcpu *v);
+void pv_vcpu_free(struct vcpu *v);
+
+/* --- page tables: pv/page_type.c, pv/mmu_update.c, pv/mmuext.c, pv/va_mapping.c ... --- */
+hypercall_fn do_mmu_update, do_mmuext_op, do_update_va_mapping, do_update_va_mapping_otherdomain;
+/* Drops roots, pins and page types and all frames of a dying domain: 0 or -E_PREEMPTED. */
+int must_check pv_domain_relinquish(struct domain *d);
+/* Drops one vCPU's CR3 references. */
+void pv_vcpu_drop_roots(struct vcpu *v);
+/* A fault at a write to a page-table page that the guest holds read-only: emulates it. True if handled. */
+bool pv_emulate_pt_write(vaddr_t va, struct cpu_user_regs *regs);
+/* A fault in the per-domain LDT window: maps the guest's LDT page. True if handled. */
+bool pv_map_ldt_page(struct vcpu *v, unsigned page);
+/* Drops all shadow-mapped LDT pages; true if any was mapped (flush needed by the caller). */
+bool pv_unmap_ldt(struct vcpu *v);
+/* Maps the frames (already PGT_SEG_DESC) as v's GDT; MFN_INVALID entries map nothing. */
+int pv_set_gdt(struct vcpu *v, const u64 *frames, unsigned entries);
+void pv_drop_gdt(struct vcpu *v);
+/* Writes the hypervisor's slots into an L4 page of d (validation of an L4; idle and boot tables too). */
+void pv_fill_hypervisor_slots(u64 *l4, struct domain *d);
+/* Installs the reserved GDT page of the CPU into v's per-domain GDT window (context switch). */
+void pv_perdomain_load_cpu(struct vcpu *v, unsigned cpu);
+/* Reads the guest page-table entry that maps va in the current kernel or user tables; 0 if none. */
+u64 pv_walk_l1e(struct vcpu *v, vaddr_t va);
+/* Is the frame used as page table of d at level 1..4 (XEN_DOMCTL_getpageframeinfo3)? */
+u32 pv_frame_info(struct domain *d, struct page *p);
+/* Sets the roots at domain building and VCPUOP_initialise: takes references and types. 0, -EINVAL, -E_PREEMPTED. */
+int must_check pv_set_roots(struct vcpu *v, mfn_t kernel, mfn_t user);
+/* Log-dirty: XEN_DOMCTL_shadow_op for PV. */
+struct xen_domctl_shadow_op;
+int pv_shadow_op(struct domain *d, struct xen_domctl_shadow_op *op);
+void pv_mark_dirty(struct domain *d, mfn_t m);
+
+/* --- CPU state: pv/context.c, pv/traps.c, pv/callback.c, pv/emulate_*.c, pv/descriptor.c --- */
+hypercall_fn do_set_trap_table, do_set_callbacks, do_callback_op, do_iret, do_stack_switch, do_set_segment_base,
+    do_set_gdt, do_update_descriptor, do_set_debugreg, do_get_debugreg, do_fpu_taskswitch, do_mca;
+/* Guest context as in vcpu_guest_context (VCPUOP_initialise, XEN_DOMCTL_setvcpucontext, dom0's first). */
+int must_check pv_set_context(struct vcpu *v, const vcpu_guest_context_t *c);
+void pv_get_context(struct vcpu *v, vcpu_guest_context_t *c);
+/* Loads v's CPU state (segments, bases, FPU, debug registers, CR3, syscall stubs) on this CPU; saves it. */
+void pv_ctxt_save(struct vcpu *v);
+void pv_ctxt_load(struct vcpu *v);
+/* Delivers a trap to the running guest's handler: builds its frame. error < 0: no error code. */
+void pv_inject_trap(unsigned vector, s64 error);
+void pv_inject_page_fault(vaddr_t cr2, u32 error);
+/* Kernel<->user mode of the current vCPU: GS, CR3. */
+void pv_toggle_mode(struct vcpu *v);
+bool pv_guest_kernel_mode(const struct vcpu *v, const struct cpu_user_regs *regs);
+/* Makes the running or sleeping vCPU notice pending events. Any context. */
+void vcpu_kick(struct vcpu *v);
+/* Makes an NMI pending (dom0: NMI watchdog, PCI SERR). */
+void pv_raise_nmi(struct vcpu *v);
+/* Prints the guest's registers and stack, for domain_crash. */
+void pv_dump_guest(struct vcpu *v);
+u32 pv_wordsize_bits(const struct domain *d); /* 64; 32-bit kernels are refused */
+
+/* CPUID as the domain sees it. */
+struct cpuid_regs { u32 a, b, c, d; };
+void pv_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, struct cpuid_regs *out);
+struct xen_domctl;
+int pv_domctl_cpu_policy(struct domain *d, struct xen_domctl *op); /* get and set_cpu_policy */
+struct xen_sysctl;
+int pv_sysctl_cpu_policy(struct xen_sysctl *op);  /* get_cpu_policy, get_cpu_featureset, get_cpu_levelling_caps */
+struct xen_domctl_vcpu_msrs;
+int pv_vcpu_msrs(struct vcpu *v, struct xen_domctl_vcpu_msrs *op, bool set);
+struct xen_domctl_vcpuextstate;
+int pv_vcpu_extstate(struct vcpu *v, struct xen_domctl_vcpuextstate *op, bool set);
+/* May the current guest touch these ports (real permission, not IOPL)? */
+bool domain_may_use_ports(struct domain *d, u32 first, u32 last);
+
+/* --- time area: x86/pvclock.c --- */
+void pvclock_update(struct vcpu *v);        /* vcpu_info.time and the registered secondary area */
+void pvclock_wallclock_update(struct domain *d); /* shared_info wc_* */
+void pv_runstate_update(struct vcpu *v);    /* the registered runstate area, on switching in */
+
+/* --- domain 0: pv/dom0_build.c --- */
+struct boot_module;
+/* Builds and fills domain 0 from the kernel and initrd modules; panics with one clear line if it cannot. */
+void dom0_build(struct domain *d, const struct boot_module *kernel, const struct boot_module *initrd);
+void dom0_parse_options(void);
+u64 dom0_memory_pages(void);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Per-CPU data.  Guests own FS and GS, so the CPU finds its own data through
+ * its stack pointer: struct cpu_info lies at the top of each CPU's stack.
+ */
+#ifndef ARCH_PERCPU_H
+#define ARCH_PERCPU_H
+
+#include <zelo/types.h>
+#include <arch/layout.h>
+
+#include <xen/xen.h>
+
+struct vcpu;
+
+struct cpu_info {
+    struct cpu_user_regs regs; /* guest registers; the entry code pushes them here */
+    unsigned cpu;
+    struct vcpu *vcpu;         /* current */
+    unsigned long percpu_offset;
+    u64 scratch;               /* entry stub's spill */
+} aligned_to(16);
+
+static inline struct cpu_info *cpu_info(void)
+{
+    unsigned long sp;
+
+    __asm__("movq %%rsp, %0" : "=r"(sp));
+    return (struct cpu_info *)((sp | (STACK_SIZE - 1)) + 1 - sizeof(struct cpu_info));
+}
+static inline struct cpu_user_regs *cpu_info_guest_regs(void) { return &cpu_info()->regs; }
+static inline unsigned this_cpu(void) { return cpu_info()->cpu; }
+#define current (cpu_info()->vcpu)
+
+/*
+ * DEFINE_PER_CPU(type, name) makes one instance for each CPU.  The image's own
+ * .percpu section is the template (CPU 0 before percpu_init); each CPU has a
+ * copy at percpu_offset from it.
+ */
+extern unsigned long percpu_offset[];
+#define DEFINE_PER_CPU(type, name) __attribute__((section(".percpu"))) __typeof__(type) percpu__##name
+#define DECLARE_PER_CPU(type, name) extern __typeof__(type) percpu__##name
+#define per_cpu(name, cpu) \
+    (*(__typeof__(percpu__##name) *)((char *)&percpu__##name + percpu_offset[cpu]))
+#define this_cpu_var(name) \
+    (*(__typeof__(percpu__##name) *)((char *)&percpu__##name + cpu_info()->percpu_offset))
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The seam between the portable rooms (core/, pv/) and the machine.  This is
+ * the hardware's version; the host build has another with the same names in
+ * tests/host/include/arch/.  Everything here can be read in one sitting.
+ */
+#ifndef ARCH_SEAM_H
+#define ARCH_SEAM_H
+
+#include <zelo/types.h>
+#include <arch/layout.h>
+#include <arch/percpu.h>
+
+struct vcpu;
+struct domain;
+struct cpu_user_regs;
+
+/* --- frames --- */
+static inline void *mfn_to_virt(mfn_t m) { return (void *)(DIRECT_MAP_START + (m.n << PAGE_SHIFT)); }
+static inline mfn_t virt_to_mfn(const void *v) { return MFN(((vaddr_t)v - DIRECT_MAP_START) >> PAGE_SHIFT); }
+static inline paddr_t virt_to_phys(const void *v) { return (vaddr_t)v - DIRECT_MAP_START; }
+static inline void *phys_to_virt(paddr_t p) { return (void *)(DIRECT_MAP_START + p); }
+
+/* --- locks (ticket) and interrupts --- */
+typedef struct { u16 head, tail; } arch_spinlock_t;
+
+static inline void cpu_relax(void) { __asm__ volatile("pause" ::: "memory"); }
+
+static inline void arch_spin_lock(arch_spinlock_t *l)
+{
+    u16 me = __atomic_fetch_add(&l->tail, 1, __ATOMIC_RELAXED);
+
+    while (__atomic_load_n(&l->head, __ATOMIC_ACQUIRE) != me)
+        cpu_relax();
+}
+static inline bool arch_spin_trylock(arch_spinlock_t *l)
+{
+    arch_spinlock_t old = { __atomic_load_n(&l->head, __ATOMIC_RELAXED), 0 };
+    arch_spinlock_t new;
+    u32 expect, want;
+
+    old.tail = old.head;
+    new = old;
+    new.tail++;
+    expect = old.head | ((u32)old.tail << 16);
+    want = new.head | ((u32)new.tail << 16);
+    return __atomic_compare_exchange_n((u32 *)l, &expect, want, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+static inline void arch_spin_unlock(arch_spinlock_t *l)
+{
+    __atomic_store_n(&l->head, (u16)(l->head + 1), __ATOMIC_RELEASE);
+}
+
+static inline unsigned long arch_irq_save(void)
+{
+    unsigned long f;
+
+    __asm__ volatile("pushfq; popq %0; cli" : "=r"(f) :: "memory");
+    return f;
+}
+static inline void arch_irq_restore(unsigned long f)
+{
+    if (f & 0x200)
+        __asm__ volatile("sti" ::: "memory");
+}
+static inline void arch_irq_enable(void) { __asm__ volatile("sti" ::: "memory"); }
+static inline void arch_irq_disable(void) { __asm__ volatile("cli" ::: "memory"); }
+static inline bool arch_irq_enabled(void)
+{
+    unsigned long f;
+
+    __asm__ volatile("pushfq; popq %0" : "=r"(f) :: "memory");
+    return f & 0x200;
+}
+
+/* --- current CPU and vCPU: this_cpu() and current are in arch/percpu.h --- */
+/* The guest registers of the current vCPU, saved at the top of this CPU's stack. */
+static inline struct cpu_user_regs *guest_regs(void) { return cpu_info_guest_regs(); }
+
+/* --- time --- */
+ns_t time_now(void);              /* ns since boot, monotonic over all CPUs */
+void arch_timer_program(ns_t deadline); /* this CPU's next timer interrupt; <= 0: none */
+
+/* --- other CPUs --- */
+void cpu_kick(unsigned cpu);      /* makes the CPU look at its softirqs and events; itself too */
+
+/* --- TLB --- */
+struct cpumask;
+/* Bits for tlb_flush; */
+#define TLB_FLUSH_ALL (1u << 0)    /* all non-global translations */
+#define TLB_FLUSH_GLOBAL (1u << 1) /* global ones too */
+#define TLB_FLUSH_VA (1u << 2)     /* the one page at va */
+#define TLB_FLUSH_CACHE (1u << 3)  /* write back and invalidate caches */
+void tlb_flush_local(unsigned what, vaddr_t va);
+/* On every CPU of the mask (a cpumask_t; may hold this one); returns when done.  Interrupts on. */
+void tlb_flush_mask(const void *cpumask, unsigned what, vaddr_t va);
+
+/* --- guest memory of the current vCPU; nonzero: bytes not copied --- */
+size_t arch_guest_read(void *dst, vaddr_t va, size_t n);
+size_t arch_guest_write(vaddr_t va, const void *src, size_t n);
+size_t arch_guest_clear(vaddr_t va, size_t n);
+/*
+ * Compare-and-exchange of the 8-byte word at a hypervisor pointer needs no
+ * seam; at a guest address it does.  0, or nonzero on a fault.
+ */
+int arch_guest_cmpxchg64(vaddr_t va, u64 *expect, u64 want);
+
+#endif
