@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""The lab's command line."""
+import argparse
+import sys
+import time
+
+from labkit import lab, paths
+from labkit.ui import LabError, fail, step
+
+
+# How a run without interaction ends, well or not.
+DONE = r"^=lab-exit (\d+)=|^.*(?:Kernel panic|[Pp]anic on CPU|Dom0 crashed|ZELO PANIC).*$"
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="./lab", description="Build, boot and test the hypervisor under QEMU.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name, function, text):
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(function=function)
+        return command
+
+    def machine_options(command):
+        command.add_argument("--hypervisor", metavar="FILE",
+                             help="boot this multiboot hypervisor instead of ours;"
+                                  " `xen` is Debian's own")
+        command.add_argument("--smp", type=int, default=2, metavar="N", help="CPUs (2)")
+        command.add_argument("--mem", type=int, default=2048, metavar="MB", help="memory (2048)")
+        command.add_argument("--machine", default="pc", metavar="TYPE", help="pc or q35 (pc)")
+        command.add_argument("--cpu", metavar="MODEL", help="QEMU's -cpu, instead of the probed one")
+        command.add_argument("--hv-args", default="", metavar="WORDS",
+                             help="more for the hypervisor's command line")
+        command.add_argument("--kernel-args", default="", metavar="WORDS",
+                             help="more for domain 0's command line")
+        command.add_argument("--qemu", action="append", default=[], metavar="WORD",
+                             help="one more argument for QEMU; repeat it (--qemu=-d --qemu=int)")
+
+    command = add("boot", boot, "Boot to domain 0 without interaction: print the serial console,"
+                                " run commands, end.")
+    machine_options(command)
+    command.add_argument("-c", dest="script", default="", metavar="COMMANDS",
+                         help="run these in domain 0's bash, on its console")
+    command.add_argument("--timeout", type=int, default=180, metavar="S",
+                         help="give up after so many seconds (180)")
+    command.add_argument("--name", default="boot", help="name of the log directory (boot)")
+    command.add_argument("--no-xen-tools", action="store_true",
+                         help="do not start xenstored and the other daemons")
+    return parser
+
+
+def _config(options, name):
+    return lab.Config(hypervisor=lab.hypervisor(options.hypervisor), name=name, cpus=options.smp,
+                      memory=options.mem, machine=options.machine, cpu=options.cpu,
+                      hypervisor_args=options.hv_args, kernel_args=options.kernel_args,
+                      qemu=options.qemu)
+
+
+def _to_stdout(data):
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def boot(options):
+    """Boot, print everything; exit with the status of the commands."""
+    config = _config(options, options.name)
+    config.files["lab/commands"] = (options.script or "true").encode() + b"\n"
+    if options.no_xen_tools:
+        config.kernel_args += " lab.noxen=1"
+    machine = lab.boot(config)
+    machine.console.tap = _to_stdout
+    with machine:
+        match, _ = machine.console.wait(DONE, options.timeout)
+        if match[1] is None:
+            # Let the rest of a panic's report come before QEMU ends.
+            time.sleep(3)
+            raise LabError(f"it crashed: {match[0].decode(errors='replace').strip()}")
+        step("domain 0 is done")
+        return int(match[1])
+
+
+def main(arguments):
+    """Parse and run; errors meant for the user come without a traceback."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.function(options) or 0
+    except LabError as error:
+        fail(error)
+        return 1
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""Puts a hypervisor, domain 0's image and a machine together."""
+import dataclasses
+import pathlib
+import re
+import subprocess
+
+from labkit import image, packages, paths
+from labkit.agent import Agent
+from labkit.qemu import Machine
+from labkit.ui import LabError, step
+
+
+@dataclasses.dataclass
+class Config:
+    """One way to boot. The defaults are what `./lab run` uses."""
+    hypervisor: pathlib.Path
+    name: str = "lab"
+    cpus: int = 2
+    memory: int = 2048
+    machine: str = "pc"
+    cpu: str = None
+    dom0_memory: int = 768
+    hypervisor_args: str = ""
+    kernel_args: str = ""
+    agent: str = "ttyS1"
+    network: str = "virtio-net-pci"
+    reboots: bool = False
+    files: dict = dataclasses.field(default_factory=dict)
+    qemu: list = dataclasses.field(default_factory=list)
+
+
+def build():
+    """Plain `make`, quiet unless it fails; returns the hypervisor's path."""
+    packages.install(packages.BUILD)
+    step("building the hypervisor")
+    result = subprocess.run(["make", "-C", str(paths.ROOT)], text=True, check=False,
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT)
+    if result.returncode or not paths.ZELO.exists():
+        raise LabError(f"the build failed:\n{result.stdout[-4000:]}")
+    return paths.ZELO
+
+
+def hypervisor(word):
+    """The file to boot: ours (built first) for None, Debian's for `xen`."""
+    if word is None:
+        return build()
+    if word == "xen":
+        return image.debian_xen()
+    path = pathlib.Path(word).resolve()
+    if not path.exists():
+        raise LabError(f"no such hypervisor: {word}")
+    return path
+
+
+def hypervisor_arguments(config):
+    """The hypervisor's command line."""
+    return (f"console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all noreboot"
+            f" dom0_mem={config.dom0_memory}M,max:{config.dom0_memory}M"
+            f" {config.hypervisor_args}").strip()
+
+
+def kernel_arguments(config):
+    """Domain 0's command line."""
+    return (f"console=hvc0 earlyprintk=xen rdinit=/init lab.agent={config.agent}"
+            f" {config.kernel_args}").strip()
+
+
+def network_options(model):
+    """A card of this model on QEMU's user network; none for None."""
+    if not model:
+        return ["-nic", "none"]
+    return ["-netdev", "user,id=net0", "-device", f"{model},netdev=net0"]
+
+
+def boot(config):
+    """Start QEMU for `config`; return the Machine, running."""
+    packages.install(packages.RUN)
+    dom0 = image.Dom0()
+    paths.LOG.mkdir(parents=True, exist_ok=True)
+    machine = Machine(config.name, memory=config.memory, cpus=config.cpus,
+                      machine=config.machine, cpu=config.cpu, reboots=config.reboots,
+                      extra=[])
+    initrd = dom0.initrd
+    if config.files:
+        own = machine.log / "files.cpio"
+        image.overlay(own, config.files)
+        initrd = image.join(machine.log / "initrd.cpio", dom0.initrd, own)
+    for path in (dom0.kernel.image, initrd):
+        if re.search(r"[ ,]", str(path)):
+            raise LabError(f"QEMU cannot take a space or a comma in {path}")
+    machine.command += [
+        "-kernel", str(config.hypervisor), "-append", hypervisor_arguments(config),
+        "-initrd", f"{dom0.kernel.image} {kernel_arguments(config)},{initrd}",
+        *network_options(config.network), *map(str, config.qemu)]
+    return machine.start()
+
+
+def agent(machine, config):
+    """The command channel to domain 0 on whichever line the config names."""
+    if config.agent == "console":
+        # The hypervisor's console buffer has no flow control.
+        return Agent(machine.console, piece=16)
+    return Agent(machine.agent)

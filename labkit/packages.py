@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""Debian packages by name: those the lab needs on this machine, and the ones
+its images are made of. The machine's own apt sources decide where they come
+from; nothing here knows a mirror."""
+import os
+import re
+import subprocess
+
+from labkit import paths
+from labkit.ui import LabError, step
+
+# On this machine, one list for each purpose.
+BUILD = ["make", "gcc", "libc6-dev", "binutils", "gzip", "libxen-dev",
+         "liblzma-dev", "libzstd-dev", "zlib1g-dev", "liblz4-dev"]
+IMAGES = ["kmod", "e2fsprogs", "fakeroot", "dpkg", "util-linux"]
+RUN = ["qemu-system-x86"]
+TEST = ["python3-pytest", "grub-common", "grub-pc-bin", "grub-efi-amd64-bin",
+        "ovmf", "mtools", "dosfstools", "fdisk"]
+GDB = ["gdb"]
+
+# Inside the images.
+BASE = ["base-files", "base-passwd", "bash", "coreutils", "dash", "util-linux",
+        "mount", "sed", "grep", "mawk", "findutils", "hostname", "kmod",
+        "e2fsprogs", "iproute2", "iputils-ping", "procps", "tar", "gzip",
+        "libc-bin", "login", "ncurses-base", "ncurses-bin", "busybox"]
+DOM0 = BASE + ["lvm2", "xen-utils-4.17", "xen-utils-common", "xenstore-utils",
+               "perl-base", "ethtool", "linux-image-amd64"]
+DEMO = BASE + ["dpkg", "stress-ng"]
+INITRD = ["busybox-static"]
+XEN = ["xen-hypervisor-4.17-amd64"]
+
+
+def _sudo(command):
+    return command if os.geteuid() == 0 else ["sudo"] + command
+
+
+def _apt_get(*arguments):
+    environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    command = _sudo(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", *arguments])
+    result = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            check=False)
+    if result.returncode:
+        raise LabError(f"apt-get {' '.join(arguments)} failed:\n{result.stdout}")
+
+
+def _installed(name):
+    result = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Status}", name],
+                            capture_output=True, text=True, check=False)
+    return result.stdout.strip() == "installed"
+
+
+def install(names):
+    """Install what is missing of `names` on this machine."""
+    missing = [name for name in names if not _installed(name)]
+    if not missing:
+        return
+    step(f"installing {' '.join(missing)}")
+    with paths.locked("apt"):
+        _apt_get("update")
+        _apt_get("install", "-y", "--no-install-recommends", *missing)
+
+
+class Closure:
+    """A set of packages with all they depend on, resolved by apt as if onto an
+    empty system, so that the answer is the same on every machine."""
+
+    def __init__(self, names):
+        self.names = list(names)
+        self.files = self._resolve()
+
+    @staticmethod
+    def _options(archives):
+        """Options that give apt-get an empty system and directories of our own."""
+        cache = paths.LAB / "apt"
+        (cache / archives / "partial").mkdir(parents=True, exist_ok=True)
+        status = cache / "empty-status"
+        status.touch()
+        return ["-o", f"Dir::State::status={status}", "-o", f"Dir::Cache={cache}",
+                "-o", f"Dir::Cache::archives={cache}/{archives}",
+                "-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User=root",
+                "-o", "APT::Architecture=amd64", "-o", "APT::Keep-Downloaded-Packages=1",
+                "--no-install-recommends", "-y", "-q"]
+
+    def _resolve(self):
+        # An archive that stays empty, as apt prints only what it would download.
+        command = ["apt-get", *self._options("none"), "--print-uris", "install", *self.names]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode:
+            step("reading Debian's package lists")
+            with paths.locked("apt"):
+                _apt_get("update")
+            result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode:
+            raise LabError(f"apt cannot resolve {' '.join(self.names)}:\n{result.stderr}")
+        # Lines are: 'URI' FILE SIZE HASH.
+        names = re.findall(r"^'[^']*' (\S+\.deb) \d+", result.stdout, re.M)
+        return sorted(names)
+
+    def fetch(self):
+        """Download every package; return the paths of the .deb files."""
+        archives = paths.LAB / "apt" / "archives"
+        missing = [name for name in self.files if not (archives / name).exists()]
+        if missing:
+            step(f"downloading {len(missing)} Debian packages")
+            command = ["apt-get", *self._options("archives"), "--download-only", "install", *self.names]
+            result = subprocess.run(command, capture_output=True, text=True,
+                                    stdin=subprocess.DEVNULL, check=False)
+            if result.returncode:
+                raise LabError(f"apt-get could not download:\n{result.stderr}")
+        return [archives / name for name in self.files]
+
+
+def unpack(debs, tree):
+    """Unpack packages into a tree laid out as Debian's merged /usr, unconfigured."""
+    for name in ("bin", "sbin", "lib", "lib64", "lib32"):
+        (tree / "usr" / name).mkdir(parents=True, exist_ok=True)
+        if not (tree / name).is_symlink():
+            (tree / name).symlink_to(f"usr/{name}")
+    for deb in debs:
+        # Not dpkg-deb -x, which puts directories in place of the links above.
+        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)],
+                              stdout=subprocess.PIPE) as archive:
+            subprocess.run(["tar", "-x", "--keep-directory-symlink", "-C", str(tree)],
+                           stdin=archive.stdout, check=True)
+        if archive.returncode:
+            raise LabError(f"cannot unpack {deb}")

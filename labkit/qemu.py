@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""One QEMU with its serial lines: start it, wait for what it says, type to it."""
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+from labkit import accel, paths
+from labkit.ui import LabError
+
+
+class Timeout(LabError):
+    """What was waited for did not come; carries the end of what did."""
+
+
+class Line:
+    """A serial line of the machine: everything it said, in memory and in a log."""
+
+    def __init__(self, directory, name, log):
+        self.path = os.path.join(directory, name)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(self.path)
+        self._listener.listen(1)
+        self._log = open(log, "wb", buffering=0)
+        self._connected = threading.Event()
+        self._socket = None
+        self._data = bytearray()
+        self._news = threading.Condition()
+        self.closed = False
+        self.tap = None
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        try:
+            self._socket, _ = self._listener.accept()
+            self._connected.set()
+            while data := self._socket.recv(65536):
+                self._log.write(data)
+                if self.tap:
+                    self.tap(data)
+                with self._news:
+                    self._data += data
+                    self._news.notify_all()
+        except OSError:
+            pass
+        with self._news:
+            self.closed = True
+            self._news.notify_all()
+
+    def close(self):
+        """Stop listening; QEMU's end is expected to be gone."""
+        self._listener.close()
+        if self._socket:
+            self._socket.close()
+
+    def position(self):
+        with self._news:
+            return len(self._data)
+
+    def text(self, since=0):
+        with self._news:
+            return self._data[since:].decode("utf-8", "replace")
+
+    def wait(self, pattern, timeout, since=0):
+        """Wait for a regular expression; return (match, position after it)."""
+        compiled = re.compile(pattern.encode() if isinstance(pattern, str) else pattern, re.M)
+        deadline = time.monotonic() + timeout
+        with self._news:
+            while True:
+                match = compiled.search(self._data, since)
+                if match:
+                    return match, match.end()
+                left = deadline - time.monotonic()
+                if left <= 0 or self.closed:
+                    tail = self._data[-1500:].decode("utf-8", "replace")
+                    why = "QEMU ended" if self.closed else f"{timeout:.0f} s passed"
+                    raise Timeout(f"{why} before /{pattern}/ came; the last was:\n{tail}")
+                self._news.wait(left)
+
+    def send(self, data, piece=0):
+        """Send bytes; with `piece`, so many at a time with a pause between, for a
+        receiver without flow control (a hypervisor's console buffer)."""
+        self._connected.wait(10)
+        for start in range(0, len(data), piece or len(data) or 1):
+            self._socket.sendall(data[start:start + (piece or len(data))])
+            if piece:
+                time.sleep(0.03)
+
+
+class Machine:
+    """QEMU and its lines: `console` is COM1, `agent` COM2. Use it in a `with`."""
+
+    def __init__(self, name, *, memory=2048, cpus=2, machine="pc", cpu=None,
+                 reboots=False, extra=()):
+        log = paths.LOG / name
+        shutil.rmtree(log, ignore_errors=True)
+        log.mkdir(parents=True)
+        self.log = log
+        self._sockets = tempfile.mkdtemp(prefix="lab-")
+        self.console = Line(self._sockets, "console", log / "console.log")
+        self.agent = Line(self._sockets, "agent", log / "agent.log")
+        self.command = ["qemu-system-x86_64", *accel.options(cpu), "-machine", machine,
+                        "-smp", str(cpus), "-m", str(memory), "-display", "none",
+                        "-serial", f"unix:{self.console.path}",
+                        "-serial", f"unix:{self.agent.path}", "-monitor", "none",
+                        *([] if reboots else ["-no-reboot"]), *map(str, extra)]
+        (log / "command").write_text(" ".join(map(repr, self.command)) + "\n", encoding="utf-8")
+        self.process = None
+
+    def start(self):
+        with open(self.log / "qemu.log", "wb") as errors:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL,
+                                            stdout=errors, stderr=errors,
+                                            start_new_session=True)
+        return self
+
+    def wait_exit(self, timeout):
+        """Wait for QEMU to end by itself; return its status."""
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise Timeout(f"QEMU still runs after {timeout} s; the last was:\n"
+                          + self.console.text()[-3000:]) from None
+
+    def errors(self):
+        return pathlib.Path(self.log / "qemu.log").read_text(encoding="utf-8", errors="replace")
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+        if self.process:
+            self.process.wait()
+        self.console.close()
+        self.agent.close()
+        shutil.rmtree(self._sockets, ignore_errors=True)
+
+    def __enter__(self):
+        return self if self.process else self.start()
+
+    def __exit__(self, *_):
+        self.stop()
