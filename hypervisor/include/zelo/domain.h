@@ -35,7 +35,7 @@ struct vcpu {
     bool is_running;           /* on a CPU; run-queue lock */
     bool is_initialised;       /* has a guest context; domain lock */
     bool state_saved;          /* registers are in memory (sched_context_saved) */
-    bool defer_shutdown;
+    bool paused_for_shutdown;  /* domain lock */
     u32 poll_port;             /* SCHEDOP_poll on a single port: the port; 0: several */
     int dirty_cpu;             /* CPU whose registers or TLB may still hold its state; -1: none */
 
@@ -131,6 +131,8 @@ static inline bool domain_controls(const struct domain *by, const struct domain 
 {
     return by->is_privileged || (by->target && by->target == d);
 }
+
+void vcpu_free(struct vcpu *v);         /* NULL is fine; v does not run and cannot be found */
 
 int vcpu_register_info(struct vcpu *v, u64 gmfn, unsigned offset);
 void vcpu_unregister_info(struct vcpu *v);

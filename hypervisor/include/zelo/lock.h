@@ -16,7 +16,6 @@
 
 enum lock_level {
     LOCK_DOMCTL = 1,     /* serialises control operations on all domains */
-    LOCK_DOMAIN_LIST,    /* the list of domains and domid lookup */
     LOCK_DOMAIN,         /* struct domain: build state, vcpu array, callbacks */
     LOCK_PCI,            /* PCI devices, MSI set-up */
     LOCK_GRANT_TABLE,    /* grant table geometry and maptrack */
@@ -28,6 +27,7 @@ enum lock_level {
     LOCK_IRQ_DESC,       /* one IRQ descriptor (irq) */
     LOCK_EVENT_CHANNEL,  /* one event channel / FIFO queue (irq) */
     LOCK_EVENT_QUEUE,    /* a FIFO event queue (irq) */
+    LOCK_DOMAIN_LIST,    /* domid lookup (irq) */
     LOCK_SCHED,          /* a CPU's run queue (irq); two: lower CPU first */
     LOCK_TIMER,          /* a CPU's timer heap (irq) */
     LOCK_HEAP,           /* page allocator (irq) */

@@ -81,6 +81,16 @@ static inline struct cpu_user_regs *guest_regs(void) { return cpu_info_guest_reg
 ns_t time_now(void);              /* ns since boot, monotonic over all CPUs */
 void arch_timer_program(ns_t deadline); /* this CPU's next timer interrupt; <= 0: none */
 
+/* --- the machine as a whole: x86/host_info.c --- */
+/* Domain 0 shut down (SHUTDOWN_*): the machine follows. */
+no_return void arch_host_shutdown(int reason);
+unsigned arch_phys_addr_bits(void);
+struct xen_sysctl_physinfo;
+struct xen_sysctl_cputopo;
+void arch_physinfo(struct xen_sysctl_physinfo *pi);  /* cpu_khz, hw_cap, threads, cores */
+void arch_cputopo(unsigned cpu, struct xen_sysctl_cputopo *t);
+u32 arch_tsc_khz(void);
+
 /* --- other CPUs --- */
 void cpu_kick(unsigned cpu);      /* makes the CPU look at its softirqs and events; itself too */
 
