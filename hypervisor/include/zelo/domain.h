@@ -90,6 +90,7 @@ struct domain {
     u8 watchdog_inuse;
     u32 vm_assist;             /* VMASST_TYPE_* bits */
     u32 suspend_port;
+    u32 tsc_mode, tsc_incarnation; /* XEN_DOMCTL_settscinfo */
 
     struct sched_domain sched;
     struct evtchn_domain evt;

@@ -111,6 +111,11 @@ hypercall_fn do_set_trap_table, do_set_callbacks, do_callback_op, do_iret, do_st
 /* Guest context as in vcpu_guest_context (VCPUOP_initialise, XEN_DOMCTL_setvcpucontext, dom0's first). */
 int must_check pv_set_context(struct vcpu *v, const vcpu_guest_context_t *c);
 void pv_get_context(struct vcpu *v, vcpu_guest_context_t *c);
+/* Callbacks of 32-bit programs (XEN_DOMCTL_set_ext_vcpucontext): -EINVAL for a non-canonical address. */
+int must_check pv_set_ext_callbacks(struct vcpu *v, vaddr_t syscall32, bool syscall32_masks, vaddr_t sysenter,
+                                    bool sysenter_masks);
+/* Fills a guest's hypercall page. x86/hypercall_page.c */
+void hypercall_page_fill(void *page);
 /* Loads v's CPU state (segments, bases, FPU, debug registers, CR3, syscall stubs) on this CPU; saves it. */
 void pv_ctxt_save(struct vcpu *v);
 void pv_ctxt_load(struct vcpu *v);
