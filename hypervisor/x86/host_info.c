@@ -3,6 +3,7 @@
 #include <zelo/cpumask.h>
 #include <zelo/log.h>
 #include <arch/machine.h>
+#include <arch/seam.h>
 
 #include <xen/sched.h>
 #include <xen/sysctl.h>
