@@ -42,7 +42,7 @@ class Agent:
         encoded = base64.b64encode(command.encode()).decode()
         self._send(f"RUN {number} {timeout} {encoded}\n")
         for _ in range(5):
-            _, end = self._line.wait(rf"^={number} end\r?$", timeout + 30, start)
+            _, end = self._line.wait(rf"^={number} end\r*\n", timeout + 30, start)
             result = self._decode(number, self._line.text(start))
             if result:
                 return result

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The lab's command line."""
 import argparse
+import shutil
 import sys
 import time
 
 from labkit import lab, paths
+from labkit import run as runner
 from labkit.ui import LabError, fail, step
 
 
@@ -47,6 +49,16 @@ def _parser():
     command.add_argument("--name", default="boot", help="name of the log directory (boot)")
     command.add_argument("--no-xen-tools", action="store_true",
                          help="do not start xenstored and the other daemons")
+
+    command = add("run", run, "Boot, start the guest `demo`, end at domain 0's shell.")
+    machine_options(command)
+
+    command = add("log", log, "Print the last run's logs.")
+    command.add_argument("--tail", type=int, default=100, metavar="N",
+                         help="so many last lines of each (100; 0 for all)")
+    add("clean", clean, "Remove everything the lab made, downloads included.")
+    for name in ("bench", "deb"):
+        add(name, not_yet, "Not there yet.")
     return parser
 
 
@@ -78,6 +90,34 @@ def boot(options):
             raise LabError(f"it crashed: {match[0].decode(errors='replace').strip()}")
         step("domain 0 is done")
         return int(match[1])
+
+
+def run(options):
+    """The whole way to a guest."""
+    return runner.run(_config(options, "run"))
+
+
+def log(options):
+    """The logs of the last run, whichever command it was."""
+    runs = sorted(paths.LOG.glob("*/"), key=lambda path: path.stat().st_mtime)
+    if not runs:
+        raise LabError("nothing has run yet")
+    for path in sorted(runs[-1].glob("*")):
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        print(f"==> {path} <==")
+        print("\n".join(lines[-options.tail:]))
+    return 0
+
+
+def clean(_options):
+    """All below the lab's own directory goes."""
+    shutil.rmtree(paths.LAB, ignore_errors=True)
+    return 0
+
+
+def not_yet(options):
+    """A command with a place but nothing behind it."""
+    raise LabError(f"`{options.command}` is not there yet")
 
 
 def main(arguments):

@@ -3,6 +3,7 @@
 scripts, and the kernel that goes with it. Made once for each recipe, where the
 recipe is the packages' versions and the lab's files."""
 import hashlib
+import os
 import pathlib
 import shutil
 import subprocess
@@ -51,8 +52,12 @@ def _drop(tree, names):
 def prepare_root(tree, host):
     """What the packages' own configuration would have done and a lab needs."""
     _drop(tree, UNUSED + UNUSED_FILES)
-    for name in ("proc", "sys", "dev", "run", "tmp", "mnt", "root", "lab", "var/lock"):
+    for name in ("proc", "sys", "dev", "run", "tmp", "mnt", "root", "lab", "var"):
         (tree / name).mkdir(parents=True, exist_ok=True)
+    for name in ("var/run", "var/lock"):
+        _drop(tree, [name])
+    _link(tree, "var/run", "../run")
+    _link(tree, "var/lock", "../run/lock")
     etc = tree / "etc"
     for name in ("passwd", "group"):
         shutil.copyfile(tree / "usr/share/base-passwd" / f"{name}.master", etc / name)
@@ -62,6 +67,7 @@ def prepare_root(tree, host):
     (etc / "hostname").write_text(f"{host}\n", encoding="ascii")
     (etc / "hosts").write_text(f"127.0.0.1 localhost {host}\n", encoding="ascii")
     (etc / "fstab").write_text("", encoding="ascii")
+    (etc / "inputrc").write_text("set enable-bracketed-paste off\n", encoding="ascii")
     (tree / "root/.bashrc").write_text(f"PS1='{host}# '\nPATH=/usr/sbin:/usr/bin:/sbin:/bin\n",
                                        encoding="ascii")
     _link(tree, "usr/bin/awk", "mawk")
@@ -94,10 +100,17 @@ def _lvm_without_udev(tree):
                     "backup { backup = 0 archive = 0 }\n", encoding="ascii")
 
 
-DOM0_FILES = {"dom0/init": "init", "dom0/inittab": "etc/inittab",
+DOM0_FILES = {"dom0/lab-volume": "lab-volume", "dom0/lab-demo": "lab-demo",
+              "dom0/demo.cfg": "etc/xen/demo.cfg", "dom0/domu-run": "usr/bin/domu-run",
+              "dom0/init": "init", "dom0/inittab": "etc/inittab",
               "dom0/lab-start": "lab-start", "dom0/lab-ready": "lab-ready",
               "dom0/lab-console": "lab-console", "dom0/lab-stop": "lab-stop",
               "dom0/lab-agent": "lab-agent"}
+
+# A guest's console and its agent are those of domain 0.
+GUEST_FILES = {"domu/inittab": "etc/inittab", "domu/lab-start": "lab-start",
+               "dom0/lab-console": "lab-console", "dom0/lab-stop": "lab-stop",
+               "dom0/lab-agent": "lab-agent"}
 
 
 class Kernel:
@@ -123,16 +136,17 @@ class Dom0:
         packages.install(packages.IMAGES)
         with paths.locked():
             closure = packages.Closure(packages.DOM0)
-            code = sources("dom0", "image.py", "cpio.py", "modules.py", "packages.py")
-            name = digest(closure.files, *code)
+            static = packages.Closure(packages.INITRD)
+            code = sources("dom0", "domu/init", "image.py", "cpio.py", "modules.py", "packages.py")
+            name = digest(closure.files, static.files, *code)
             debs = closure.fetch()
             self.kernel = Kernel(debs)
             self.tree = paths.LAB / f"dom0-{name}"
             self.initrd = paths.LAB / f"dom0-{name}.cpio"
             if not self.initrd.exists():
-                self._make(debs)
+                self._make(debs, next(d for d in static.fetch() if d.name.startswith("busybox")))
 
-    def _make(self, debs):
+    def _make(self, debs, static):
         step("making domain 0's image")
         for old in paths.LAB.glob("dom0-*"):
             # Another lab may still run from it: its open files live on.
@@ -142,12 +156,67 @@ class Dom0:
         _lvm_without_udev(self.tree)
         install_assets(self.tree, DOM0_FILES)
         modules.copy(self.kernel.tree, self.tree, modules.DOM0)
+        (self.tree / "boot").mkdir()
+        shutil.copyfile(self.kernel.image, self.tree / "boot/vmlinuz")
+        guest_initrd(self.kernel, static, self.tree / "boot/guest-initrd")
         partial = self.initrd.with_suffix(".partial")
         with cpio.Writer(partial) as archive:
             archive.tree(self.tree)
             archive.node("dev/console", 5, 1)
             archive.node("dev/null", 1, 3, 0o666)
         partial.rename(self.initrd)
+
+
+def guest_initrd(kernel, busybox, target):
+    """The small initramfs a guest finds its root disk with."""
+    order = modules.load_order(kernel.tree, modules.DOMU)
+    with tempfile.TemporaryDirectory(dir=paths.LAB) as scratch:
+        subprocess.run(["dpkg-deb", "-x", str(busybox), scratch], check=True)
+        program = pathlib.Path(scratch, "bin/busybox").read_bytes()
+    with cpio.Writer(target) as archive:
+        for name in ("bin", "proc", "sys", "dev", "mnt", "lib"):
+            archive.directory(name)
+        archive.node("dev/console", 5, 1)
+        archive.node("dev/null", 1, 3, 0o666)
+        archive.file("bin/busybox", program, 0o755)
+        archive.file("init", (paths.ASSETS / "domu/init").read_bytes(), 0o755)
+        for path in order:
+            archive.file(f"lib/{path.name}", path.read_bytes())
+        archive.file("modules", "".join(f"/lib/{path.name}\n" for path in order).encode())
+
+
+def guest_root():
+    """A guest's root file system, as an ext4 image made of Debian packages."""
+    packages.install(packages.IMAGES)
+    with paths.locked():
+        closure = packages.Closure(packages.DEMO)
+        name = digest(closure.files, *sources("dom0", "domu", "image.py", "packages.py"))
+        target = paths.LAB / f"guest-{name}.img"
+        if target.exists():
+            return target
+        debs = closure.fetch()
+        step("making the guest's root")
+        for old in paths.LAB.glob("guest-*.img"):
+            old.unlink()
+        with tempfile.TemporaryDirectory(dir=paths.LAB) as scratch:
+            tree = pathlib.Path(scratch, "root")
+            packages.unpack(debs, tree)
+            prepare_root(tree, "guest")
+            install_assets(tree, GUEST_FILES)
+            disk_from_tree(tree, target, megabytes=512)
+        return target
+
+
+def disk_from_tree(tree, target, megabytes):
+    """An ext4 file system with a tree's files, all of them root's."""
+    partial = target.with_suffix(".partial")
+    with open(partial, "wb") as image:
+        image.truncate(megabytes << 20)
+    # fakeroot, so that it works for everyone and writes owner 0 all the same.
+    script = 'chown -R 0:0 "$1" && mke2fs -q -F -t ext4 -d "$1" "$2"'
+    subprocess.run(["fakeroot", "sh", "-c", script, "sh", str(tree), str(partial)], check=True,
+                   env=dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin"))
+    partial.rename(target)
 
 
 def overlay(path, files):

@@ -84,9 +84,9 @@ def boot(config):
                       extra=[])
     initrd = dom0.initrd
     if config.files:
-        own = machine.log / "files.cpio"
+        own = machine.scratch / "files.cpio"
         image.overlay(own, config.files)
-        initrd = image.join(machine.log / "initrd.cpio", dom0.initrd, own)
+        initrd = image.join(machine.scratch / "initrd.cpio", dom0.initrd, own)
     for path in (dom0.kernel.image, initrd):
         if re.search(r"[ ,]", str(path)):
             raise LabError(f"QEMU cannot take a space or a comma in {path}")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """One QEMU with its serial lines: start it, wait for what it says, type to it."""
-import os
+import itertools
 import pathlib
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -14,6 +15,25 @@ from labkit import accel, paths
 from labkit.ui import LabError
 
 
+KEPT_LOGS = 60
+
+
+def _new_log(name):
+    """A fresh directory for one run's logs; the oldest go."""
+    paths.LOG.mkdir(parents=True, exist_ok=True)
+    logs = sorted(paths.LOG.iterdir(), key=lambda path: path.stat().st_mtime)
+    for old in logs[:-KEPT_LOGS]:
+        shutil.rmtree(old, ignore_errors=True)
+    stamp = time.strftime("%H%M%S")
+    for number in itertools.count():
+        path = paths.LOG / f"{name}-{stamp}{f'.{number}' if number else ''}"
+        try:
+            path.mkdir()
+            return path
+        except FileExistsError:
+            continue
+
+
 class Timeout(LabError):
     """What was waited for did not come; carries the end of what did."""
 
@@ -21,8 +41,8 @@ class Timeout(LabError):
 class Line:
     """A serial line of the machine: everything it said, in memory and in a log."""
 
-    def __init__(self, directory, name, log):
-        self.path = os.path.join(directory, name)
+    def __init__(self, path, log):
+        self.path = str(path)
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(self.path)
         self._listener.listen(1)
@@ -97,22 +117,19 @@ class Machine:
 
     def __init__(self, name, *, memory=2048, cpus=2, machine="pc", cpu=None,
                  reboots=False, extra=()):
-        log = paths.LOG / name
-        shutil.rmtree(log, ignore_errors=True)
-        log.mkdir(parents=True)
-        self.log = log
-        self._sockets = tempfile.mkdtemp(prefix="lab-")
-        self.console = Line(self._sockets, "console", log / "console.log")
-        self.agent = Line(self._sockets, "agent", log / "agent.log")
+        self.log = _new_log(name)
+        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="lab-"))
+        self.console = Line(self.scratch / "console", self.log / "console.log")
+        self.agent = Line(self.scratch / "agent", self.log / "agent.log")
         self.command = ["qemu-system-x86_64", *accel.options(cpu), "-machine", machine,
                         "-smp", str(cpus), "-m", str(memory), "-display", "none",
                         "-serial", f"unix:{self.console.path}",
                         "-serial", f"unix:{self.agent.path}", "-monitor", "none",
                         *([] if reboots else ["-no-reboot"]), *map(str, extra)]
-        (log / "command").write_text(" ".join(map(repr, self.command)) + "\n", encoding="utf-8")
         self.process = None
 
     def start(self):
+        (self.log / "command").write_text(shlex.join(self.command) + "\n", encoding="utf-8")
         with open(self.log / "qemu.log", "wb") as errors:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL,
                                             stdout=errors, stderr=errors,
@@ -137,7 +154,7 @@ class Machine:
             self.process.wait()
         self.console.close()
         self.agent.close()
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
     def __enter__(self):
         return self if self.process else self.start()
