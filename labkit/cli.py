@@ -5,8 +5,9 @@ import shutil
 import sys
 import time
 
-from labkit import lab, paths
+from labkit import debug, lab, paths
 from labkit import run as runner
+from labkit import test as tests
 from labkit.ui import LabError, fail, step
 
 
@@ -53,6 +54,16 @@ def _parser():
     command = add("run", run, "Boot, start the guest `demo`, end at domain 0's shell.")
     machine_options(command)
 
+    command = add("test", test, "Run the unit tests and the system tests; count them.")
+    command.add_argument("--hypervisor", metavar="FILE",
+                         help="run only the system tests, on this hypervisor; `xen` is Debian's")
+    command.add_argument("-k", dest="expression", metavar="EXPR",
+                         help="only the system tests whose names match (pytest's -k)")
+    command.add_argument("--list", action="store_true", help="list the system tests")
+
+    command = add("gdb", gdb, "Boot stopped and attach gdb to the machine.")
+    machine_options(command)
+
     command = add("log", log, "Print the last run's logs.")
     command.add_argument("--tail", type=int, default=100, metavar="N",
                          help="so many last lines of each (100; 0 for all)")
@@ -95,6 +106,20 @@ def boot(options):
 def run(options):
     """The whole way to a guest."""
     return runner.run(_config(options, "run"))
+
+
+def test(options):
+    """All tests, or what is asked for."""
+    if options.list:
+        return tests.names()
+    return tests.run(lambda: lab.hypervisor(options.hypervisor),
+                     options.hypervisor is not None, options.expression)
+
+
+def gdb(options):
+    """A debugger on the hypervisor."""
+    config = _config(options, "gdb")
+    return debug.gdb(config, config.hypervisor)
 
 
 def log(options):

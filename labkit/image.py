@@ -207,11 +207,21 @@ def guest_root():
         return target
 
 
+def dom0_disk(dom0):
+    """Domain 0's tree as the file system of a disk; cached beside the initramfs."""
+    target = dom0.initrd.with_suffix(".img")
+    with paths.locked():
+        if not target.exists():
+            step("making domain 0's disk")
+            disk_from_tree(dom0.tree, target, megabytes=768)
+    return target
+
+
 def disk_from_tree(tree, target, megabytes):
     """An ext4 file system with a tree's files, all of them root's."""
     partial = target.with_suffix(".partial")
-    with open(partial, "wb") as image:
-        image.truncate(megabytes << 20)
+    with open(partial, "wb") as disk:
+        disk.truncate(megabytes << 20)
     # fakeroot, so that it works for everyone and writes owner 0 all the same.
     script = 'chown -R 0:0 "$1" && mke2fs -q -F -t ext4 -d "$1" "$2"'
     subprocess.run(["fakeroot", "sh", "-c", script, "sh", str(tree), str(partial)], check=True,

@@ -74,8 +74,8 @@ def network_options(model):
     return ["-netdev", "user,id=net0", "-device", f"{model},netdev=net0"]
 
 
-def boot(config):
-    """Start QEMU for `config`; return the Machine, running."""
+def prepare(config):
+    """The Machine of a `config`, ready to start; its command may still be added to."""
     packages.install(packages.RUN)
     dom0 = image.Dom0()
     paths.LOG.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,12 @@ def boot(config):
         "-kernel", str(config.hypervisor), "-append", hypervisor_arguments(config),
         "-initrd", f"{dom0.kernel.image} {kernel_arguments(config)},{initrd}",
         *network_options(config.network), *map(str, config.qemu)]
-    return machine.start()
+    return machine
+
+
+def boot(config):
+    """Start QEMU for `config`; return the Machine, running."""
+    return prepare(config).start()
 
 
 def agent(machine, config):

@@ -51,10 +51,11 @@ def _follow(machine, seconds):
         match, position = machine.console.wait(
             r"^=lab: (.*?)\r*\n|^=lab\| (.*?)\r*\n|^.*(Kernel panic|[Pp]anic on CPU|crashed).*$",
             seconds, position)
-        said, shown, _ = (part and part.decode(errors="replace").strip() for part in match.groups())
+        said, shown, _ = (None if part is None else part.decode(errors="replace").strip()
+                          for part in match.groups())
         if said == "demo done":
             return
-        if shown is not None and said is None:
+        if shown is not None:
             print(shown, flush=True)
         elif said is None or said.startswith("failed"):
             raise LabError(f"{match[0].decode(errors='replace').strip()};"

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""`./lab test`: the unit tests on this machine, then the system tests under
+QEMU, and one closing line that counts both."""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+from labkit import packages, paths
+from labkit.ui import step
+
+SYSTEM = paths.ROOT / "tests" / "system"
+
+
+def unit():
+    """`make unit`, shown as it goes; [passed, failed, skipped] from its last line.
+    A run that fails, or does not tell its counts, is at least one failure."""
+    packages.install(packages.BUILD)
+    step("unit tests")
+    counts = None
+    with subprocess.Popen(["make", "-C", str(paths.ROOT), "unit"], text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as process:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            match = re.match(r"unit: (\d+) passed, (\d+) failed, (\d+) skipped", line)
+            if match:
+                counts = [int(number) for number in match.groups()]
+    if counts is None:
+        return [0, 1, 0]
+    if process.returncode and not counts[1]:
+        counts[1] = 1
+    return counts
+
+
+def _pytest(arguments, report=None):
+    packages.install(packages.TEST)
+    environment = dict(os.environ)
+    if report:
+        environment["LAB_REPORT"] = report
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-v", "--tb=short",
+               "--color=no", "--durations=0", "--durations-min=5", "-rs", *arguments, str(SYSTEM)]
+    return subprocess.run(command, cwd=paths.ROOT, env=environment,
+                          stdin=subprocess.DEVNULL, check=False).returncode
+
+
+def system(hypervisor, expression):
+    """The system tests, or those `expression` selects, on one hypervisor."""
+    step("system tests")
+    arguments = [f"--hypervisor={hypervisor}"]
+    if expression:
+        arguments += ["-k", expression]
+    with tempfile.NamedTemporaryFile(suffix=".json") as report:
+        status = _pytest(arguments, report.name)
+        try:
+            counts = json.loads(report.read())
+        except ValueError:
+            return [0, 1, 0]
+    if status and not counts[1]:
+        counts[1] = 1
+    return counts
+
+
+def names():
+    """`./lab test --list`."""
+    return _pytest(["--collect-only", "-q", "--hypervisor=none"])
+
+
+def run(hypervisor_of, only_system, expression):
+    """Everything, or a selection. `hypervisor_of` builds or finds what to boot,
+    late, so that unit tests run even if it fails."""
+    totals = [0, 0, 0]
+    if not only_system and not expression:
+        totals = unit()
+    counts = system(hypervisor_of(), expression)
+    totals = [a + b for a, b in zip(totals, counts)]
+    print("{} passed, {} failed, {} skipped".format(*totals), flush=True)
+    return 1 if totals[1] or not totals[0] else 0

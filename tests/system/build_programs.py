@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+"""Builds tests/system/programs with the machine's gcc; no other libraries."""
+import pathlib
+import subprocess
+
+SOURCE = pathlib.Path(__file__).parent / "programs"
+BARE = ["-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments"]
+TINY_KINDS = {"idle": 1, "undefined": 2, "nowhere": 3, "rubbish": 4, "wild": 5}
+
+
+def _gcc(output, *arguments):
+    subprocess.run(["gcc", "-o", str(output), *map(str, arguments)], check=True)
+    return output
+
+
+def build_all(directory):
+    """Everything, as {name: path}."""
+    made = {
+        "compat32": _gcc(directory / "compat32", "-m32", "-O2", "-ffreestanding", "-fno-pic",
+                         "-fno-stack-protector", *BARE, SOURCE / "compat32.c"),
+        "free_pages": _gcc(directory / "free_pages", "-static", "-O2", "-Wall", "-Werror",
+                           SOURCE / "free_pages.c"),
+    }
+    for name, kind in TINY_KINDS.items():
+        made[f"tiny-{name}"] = _gcc(directory / f"tiny-{name}", f"-DKIND={kind}", *BARE,
+                                    f"-Wl,-T,{SOURCE / 'tiny.lds'}", SOURCE / "tiny.S")
+    return made

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""Domain 0 as the tests see it: commands in it, and guests it starts."""
+import contextlib
+import shlex
+
+from labkit import image, lab
+from labkit import run as runner
+from labkit.ui import LabError
+
+BOOT_SECONDS = 120
+
+
+def listening(port, streams, after=""):
+    """A shell command that leaves a listener for one connection in the
+    background, and ends once it does listen."""
+    return (f"(nc -l -p {port} {streams} 2>/dev/null {after}) & "
+            f"until cat /proc/net/tcp /proc/net/tcp6 | grep -q ':{port:04X} .* 0A '; do sleep 0.1; done")
+
+
+class Dom0:
+    """A booted machine; `run` and `check` are those of labkit.agent.Agent."""
+
+    def __init__(self, machine, config):
+        self.machine = machine
+        self.config = config
+        self._agent = lab.agent(machine, config)
+        self._agent.wait_ready(BOOT_SECONDS)
+        self.run = self._agent.run
+        self.check = self._agent.check
+
+    @classmethod
+    @contextlib.contextmanager
+    def booted(cls, config):
+        """Domain 0 up, its agent answering."""
+        with lab.boot(config) as machine:
+            yield cls(machine, config)
+
+    @classmethod
+    @contextlib.contextmanager
+    def with_guests(cls, config, programs):
+        """The same, with disks for guests and the small programs in /lab."""
+        root = image.guest_root()
+        for name, path in programs.items():
+            config.files[f"lab/{name}"] = (path.read_bytes(), 0o755)
+        with contextlib.ExitStack() as stack:
+            machine = stack.enter_context(_with_disks(config, root))
+            yield cls(machine, config)
+
+    def names(self):
+        """The domains xl lists, without domain 0."""
+        lines = self.check("xl list").splitlines()[1:]
+        return [line.split()[0] for line in lines if line.split()[0] != "Domain-0"]
+
+    def state(self, name):
+        """xl's state letters of a domain, or None when it is gone."""
+        for line in self.check("xl list").splitlines()[1:]:
+            if line.split()[0] == name:
+                return line.split()[4]
+        return None
+
+    def wait_until(self, command, seconds):
+        """Run a shell condition again and again until it holds, at most so long."""
+        self.check(f"until {command}; do sleep 0.2; done", seconds)
+
+    def wait_gone(self, name, seconds=60):
+        """Until a domain is no more."""
+        self.wait_until(f"! xl domid {name} >/dev/null 2>&1", seconds)
+
+    def free_pages(self):
+        """Free pages of the hypervisor."""
+        return int(self.check("/lab/free_pages"))
+
+    def guest(self, name, **settings):
+        """A Guest, not yet started."""
+        return Guest(self, name, **settings)
+
+    def alive(self):
+        """Fail unless domain 0 and its tools answer."""
+        assert "Domain-0" in self.check("xl list", 20)
+        assert self.check("echo here", 20) == "here\n"
+
+
+def _with_disks(config, root):
+    """Boot with an empty disk for volumes, and the guests' root to copy from.
+    The disk lives in the machine's scratch directory and goes with it."""
+    machine = lab.prepare(config)
+    disk = runner.lab_disk(machine.scratch / "disk.img")
+    machine.command += runner.disk_options(disk, "lab") + runner.disk_options(root, "root", True)
+    return machine.start()
+
+
+class Guest:
+    """A Linux guest whose console is an agent. A context: started on entry, up
+    and answering; destroyed on exit if the test has not ended it."""
+
+    def __init__(self, dom0, name, *, vcpus=1, memory=192, ip=None, disk=True, vif=True,
+                 settings="", arguments=""):
+        self.dom0 = dom0
+        self.name = name
+        self.ip = ip or "10.17.0.2"
+        self.volume = f"/dev/lab/{name}" if disk else None
+        lines = [f'name = "{name}"', f"memory = {memory}", f"vcpus = {vcpus}",
+                 'kernel = "/boot/vmlinuz"', 'ramdisk = "/boot/guest-initrd"',
+                 f'extra = "console=hvc0 quiet lab.agent=console lab.name={name}'
+                 f' lab.ip={self.ip} {arguments}"',
+                 f'disk = [ "phy:{self.volume},xvda,w" ]' if disk else "",
+                 'vif = [ "bridge=xenbr0" ]' if vif else "", settings]
+        self.config = "\n".join(lines) + "\n"
+
+    def create(self):
+        """Make the volume if need be, and `xl create`."""
+        if self.volume:
+            self.dom0.check(f"/lab-volume {self.name}", 90)
+        path = f"/tmp/{self.name}.cfg"
+        self.dom0.check(f"printf %s {shlex.quote(self.config)} >{path}")
+        self.dom0.check(f"xl create {path}", 90)
+        return self
+
+    def wait_up(self):
+        """Until the guest's agent answers."""
+        for _ in range(10):
+            if self.dom0.run(f"domu-run {self.name} 5 true", 60).status == 0:
+                return self
+        raise LabError(f"{self.name} does not answer on its console:\n" + self.console())
+
+    def run(self, command, timeout=60):
+        """A command in the guest: its Result."""
+        return self.dom0.run(f"domu-run {self.name} {timeout} {shlex.quote(command)}",
+                             timeout + 60)
+
+    def check(self, command, timeout=60):
+        """A command in the guest that must succeed: what it printed."""
+        result = self.run(command, timeout)
+        assert result.status == 0, f"{command!r} gave {result.status}:\n{result.output}"
+        return result.output
+
+    def console(self):
+        """What xenconsoled logged of the guest."""
+        return self.dom0.run(f"tail -n 60 /var/log/xen/console/guest-{self.name}.log").output
+
+    def shutdown(self):
+        """`xl shutdown`, and wait until it is gone."""
+        self.dom0.check(f"xl shutdown -w {self.name}", 90)
+        self.dom0.wait_gone(self.name)
+
+    def destroy(self):
+        """`xl destroy`, if it is still there."""
+        if self.dom0.state(self.name) is not None:
+            self.dom0.run(f"xl unpause {self.name}; xl destroy {self.name}", 60)
+            self.dom0.wait_gone(self.name)
+
+    def __enter__(self):
+        try:
+            return self.create().wait_up()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_):
+        if self.dom0.machine.process.poll() is None:
+            self.destroy()
