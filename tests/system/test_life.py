@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+"""Guests that come and go, and guests that go wrong: nothing is lost by it, and
+domain 0 and a neighbour run on."""
+import shlex
+
+import pytest
+
+TIMES = 20
+
+
+def _tiny(name, kind, settings=""):
+    """The configuration of a tiny kernel (programs/tiny.S)."""
+    return (f'name = "{name}"\nmemory = 16\nvcpus = 1\nkernel = "/lab/tiny-{kind}"\n'
+            f'on_crash = "destroy"\n{settings}\n')
+
+
+def _write(dom0, name, text):
+    path = f"/tmp/{name}.cfg"
+    dom0.check(f"printf %s {shlex.quote(text)} >{path}")
+    return path
+
+
+def _xenstore_domains(dom0):
+    return dom0.check("xenstore-list /local/domain").split()
+
+
+def test_create_and_destroy(dom0):
+    """20 guests with a disk and a card; every page comes back, and xenstore
+    keeps no trace. The first round is not counted: what it makes domain 0
+    allocate once, it keeps."""
+    dom0.check("/lab-volume churn", 90)
+    path = _write(dom0, "churn", _tiny("churn", "idle", 'disk = [ "phy:/dev/lab/churn,xvda,w" ]\n'
+                                       'vif = [ "bridge=xenbr0" ]'))
+    cycle = f"xl create -q {path} && xl destroy churn && ! xl domid churn 2>/dev/null"
+    dom0.check(cycle, 60)
+    before = dom0.free_pages()
+    for _ in range(TIMES):
+        dom0.check(cycle, 60)
+    dom0.wait_until(f"[ $(/lab/free_pages) -ge {before} ]", 30)
+    assert dom0.free_pages() == before
+    assert _xenstore_domains(dom0) == ["0"]
+    assert dom0.check("xenstore-ls /local/domain/0/backend 2>/dev/null || true").count("frontend-id") == 0
+    assert dom0.names() == []
+
+
+def test_linux_gives_all_back(dom0):
+    """The same for a Linux that used its disk and card, ended both ways."""
+    pages = []
+    for _ in range(2):
+        guest = dom0.guest("linux")
+        with guest:
+            guest.check("ping -q -c 1 10.17.0.1; sync")
+        with guest:
+            guest.shutdown()
+        pages.append(dom0.free_pages())
+    dom0.wait_until(f"[ $(/lab/free_pages) -ge {pages[0]} ]", 30)
+    assert dom0.free_pages() == pages[0]
+
+
+@pytest.fixture(name="neighbour", scope="module")
+def _neighbour(dom0):
+    """A guest that has to survive the others' ends."""
+    with dom0.guest("neighbour", ip="10.17.0.9") as guest:
+        guest.check("touch /run/here")
+        yield guest
+
+
+def _all_well(dom0, neighbour):
+    dom0.alive()
+    neighbour.check("test -e /run/here && ping -q -c 1 10.17.0.1")
+
+
+@pytest.mark.parametrize("kind", ["undefined", "nowhere", "rubbish", "wild"])
+def test_bad_kernel(dom0, neighbour, kind):
+    """A kernel that faults at once is gone soon, alone."""
+    before = dom0.free_pages()
+    path = _write(dom0, kind, _tiny(kind, kind))
+    dom0.check(f"xl create -q {path}", 60)
+    dom0.wait_gone(kind)
+    dom0.wait_until(f"[ $(/lab/free_pages) -ge {before} ]", 30)
+    assert dom0.free_pages() == before
+    _all_well(dom0, neighbour)
+
+
+def test_bad_kernel_is_reported(dom0):
+    """The hypervisor's log tells how a guest died, with its registers."""
+    dom0.check("xl dmesg -c >/dev/null")
+    path = _write(dom0, "reported", _tiny("reported", "undefined"))
+    dom0.check(f"xl create -q {path}", 60)
+    dom0.wait_gone("reported")
+    text = dom0.check("xl dmesg")
+    assert "ffffffff80100000" in text.lower(), text
+    assert "rsp" in text.lower(), text
+
+
+def test_panic(dom0, neighbour):
+    """A Linux that panics is seen as crashed, and can be destroyed."""
+    with dom0.guest("panics", ip="10.17.0.5", settings='on_crash = "preserve"') as guest:
+        guest.check("echo 1 >/proc/sys/kernel/sysrq;"
+                    " (sleep 1; echo c >/proc/sysrq-trigger) >/dev/null 2>&1 &")
+        dom0.wait_until("[ $(xl list panics | tail -n 1 | awk '{print $5}') = ----c- ]", 60)
+        assert "Kernel panic" in guest.console()
+        _all_well(dom0, neighbour)
+    _all_well(dom0, neighbour)

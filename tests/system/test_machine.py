@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""Domain 0 on its hardware: CPUs, its root on each kind of disk, each kind of
+network card, message-signalled interrupts, and power off through ACPI."""
+import dataclasses
+import hashlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from dom0 import Dom0
+from labkit import image, lab, net
+
+MEGABYTES = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """A machine type, its CPUs, what carries the root and which network card."""
+    type: str
+    cpus: int
+    disk: str
+    card: str
+    msi: str    # the device whose interrupts must be message-signalled
+
+    def __str__(self):
+        return f"{self.type}-{self.cpus}cpu-{self.disk}-{self.card}"
+
+
+MACHINES = [Machine("pc", 1, "virtio", "e1000", "virtio"),
+            Machine("pc", 2, "nvme", "virtio-net-pci", "nvme"),
+            Machine("q35", 1, "nvme", "virtio-net-pci", "virtio"),
+            Machine("q35", 2, "ahci", "e1000", "ahci")]
+ROOT = {"virtio": "/dev/vda", "nvme": "/dev/nvme0n1", "ahci": "/dev/sda"}
+DEVICE = {"virtio": ["-device", "virtio-blk-pci,drive=root"],
+          "nvme": ["-device", "nvme,drive=root,serial=root"],
+          "ahci": ["-device", "ide-hd,drive=root"]}     # q35's own controller is AHCI
+
+
+@pytest.fixture(name="machine", scope="module", params=MACHINES, ids=str)
+def _machine(request, hypervisor, tmp_path_factory):
+    """Domain 0 booted with its root on the disk."""
+    kind = request.param
+    disk = tmp_path_factory.mktemp("root") / "root.img"
+    shutil.copyfile(image.dom0_disk(image.Dom0()), disk)
+    config = lab.Config(
+        hypervisor=hypervisor, name=f"machine-{kind}", cpus=kind.cpus, machine=kind.type,
+        network=kind.card, kernel_args=f"lab.root={ROOT[kind.disk]}", reboots=True,
+        qemu=["-drive", f"file={disk},format=raw,if=none,id=root,cache=unsafe",
+              *DEVICE[kind.disk]])
+    with Dom0.booted(config) as booted:
+        booted.kind = kind
+        booted.disk = disk
+        yield booted
+
+
+def test_all_cpus(machine):
+    assert int(machine.check("nproc")) == machine.kind.cpus
+    assert f"nr_cpus                : {machine.kind.cpus}\n" in machine.check("xl info")
+
+
+def test_root_on_disk(machine):
+    """Writes reach the disk through sync and a remount. The sum of what was
+    written is checked again by test_power_off, from outside."""
+    assert ROOT[machine.kind.disk] in machine.check("findmnt -n -o SOURCE /")
+    written = machine.check(f"head -c {MEGABYTES}M /dev/urandom >/root/data; sync;"
+                            " sha256sum </root/data", 90)
+    machine.check("echo 3 >/proc/sys/vm/drop_caches; mount -o remount,ro /;"
+                  " mount -o remount,rw /")
+    assert machine.check("sha256sum </root/data", 60) == written
+    machine.written = written.split()[0]
+
+
+def test_network_to_the_host(machine):
+    """50 MB to a server on QEMU's host and 50 MB back, with the right sums."""
+    with net.Server(MEGABYTES << 20) as server:
+        target = f"/dev/tcp/{net.GATEWAY}/{server.port}"
+        got = machine.check(f"exec 3<>{target}; echo GET >&3; sha256sum <&3", 100)
+        assert got.split()[0] == server.sum
+        size = MEGABYTES << 20
+        answer = machine.check(
+            f"head -c {size} /dev/urandom >/dev/shm/out; sha256sum </dev/shm/out;"
+            f" exec 3<>{target}; {{ echo 'PUT {size}'; cat /dev/shm/out; }} >&3;"
+            " cat <&3; rm /dev/shm/out", 100)
+        own, theirs = answer.splitlines()
+        assert own.split()[0] == theirs.split()[0]
+        assert theirs.split()[1] == "0", "the host did not get all of it"
+        assert server.received == [own.split()[0]]
+
+
+def test_message_signalled_interrupts(machine):
+    """The device's interrupts are MSI or MSI-X, and they arrive."""
+    lines = [line for line in machine.check("cat /proc/interrupts").splitlines()
+             if re.search(r"xen-pirq-msi(-x)?\b", line) and machine.kind.msi in line]
+    counts = [int(number) for line in lines
+              for number in line.split()[1:1 + machine.kind.cpus]]
+    assert sum(counts) > 0, machine.check("cat /proc/interrupts")
+
+
+def test_power_off(machine):
+    """The last test of a machine: ACPI's S5 ends QEMU, and the root is clean."""
+    machine.run("setsid sh -c 'sleep 0.5; poweroff' >/dev/null 2>&1 &")
+    assert machine.machine.wait_exit(60) == 0
+    fsck = subprocess.run(["/sbin/e2fsck", "-fn", machine.disk], capture_output=True,
+                          text=True, check=False)
+    assert fsck.returncode == 0, fsck.stdout
+    data = subprocess.run(["/sbin/debugfs", "-R", "cat /root/data", machine.disk],
+                          capture_output=True, check=True).stdout
+    assert hashlib.sha256(data).hexdigest() == machine.written
+
+
+def test_reboot(hypervisor):
+    """`reboot` resets the machine, which then comes up again."""
+    config = lab.Config(hypervisor=hypervisor, name="reboot", reboots=True)
+    with Dom0.booted(config) as dom0:
+        console = dom0.machine.console
+        position = console.position()
+        agent = dom0.machine.agent.position()
+        dom0.run("setsid sh -c 'sleep 0.5; reboot' >/dev/null 2>&1 &")
+        console.wait(r"Linux version", 120, position)
+        dom0.machine.agent.wait(r"^=0 agent", 120, agent)
+        assert float(dom0.check("cut -d' ' -f1 /proc/uptime")) < 100
