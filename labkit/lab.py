@@ -5,7 +5,7 @@ import pathlib
 import re
 import subprocess
 
-from labkit import image, packages, paths
+from labkit import grub, image, packages, paths
 from labkit.agent import Agent
 from labkit.qemu import Machine
 from labkit.ui import LabError, step
@@ -26,6 +26,7 @@ class Config:
     agent: str = "ttyS1"
     network: str = "virtio-net-pci"
     reboots: bool = False
+    firmware: str = None    # bios or ovmf: boot through GRUB, not by QEMU itself
     files: dict = dataclasses.field(default_factory=dict)
     qemu: list = dataclasses.field(default_factory=list)
 
@@ -74,26 +75,43 @@ def network_options(model):
     return ["-netdev", "user,id=net0", "-device", f"{model},netdev=net0"]
 
 
+def _initrd(config, dom0, scratch):
+    """Domain 0's initrd, with the config's own files over it."""
+    if not config.files:
+        return dom0.initrd
+    own = scratch / "files.cpio"
+    image.overlay(own, config.files)
+    return image.join(scratch / "initrd.cpio", dom0.initrd, own)
+
+
+def _direct(config, dom0, scratch):
+    """QEMU as the boot loader: multiboot 1, the modules separated by commas."""
+    initrd = _initrd(config, dom0, scratch)
+    for path in (dom0.kernel.image, initrd):
+        if re.search(r"[ ,]", str(path)):
+            raise LabError(f"QEMU cannot take a space or a comma in {path}")
+    return ["-kernel", config.hypervisor, "-append", hypervisor_arguments(config),
+            "-initrd", f"{dom0.kernel.image} {kernel_arguments(config)},{initrd}"]
+
+
+def _grub(config, dom0, scratch):
+    """A disk with GRUB on it: multiboot 2."""
+    packages.install(packages.GRUB)
+    disk = grub.make_disk(scratch / "boot.img", config.hypervisor, dom0.kernel.image,
+                          _initrd(config, dom0, scratch), hypervisor_arguments(config),
+                          kernel_arguments(config))
+    return grub.options(disk, config.firmware)
+
+
 def prepare(config):
     """The Machine of a `config`, ready to start; its command may still be added to."""
     packages.install(packages.RUN)
     dom0 = image.Dom0()
-    paths.LOG.mkdir(parents=True, exist_ok=True)
     machine = Machine(config.name, memory=config.memory, cpus=config.cpus,
-                      machine=config.machine, cpu=config.cpu, reboots=config.reboots,
-                      extra=[])
-    initrd = dom0.initrd
-    if config.files:
-        own = machine.scratch / "files.cpio"
-        image.overlay(own, config.files)
-        initrd = image.join(machine.scratch / "initrd.cpio", dom0.initrd, own)
-    for path in (dom0.kernel.image, initrd):
-        if re.search(r"[ ,]", str(path)):
-            raise LabError(f"QEMU cannot take a space or a comma in {path}")
-    machine.command += [
-        "-kernel", str(config.hypervisor), "-append", hypervisor_arguments(config),
-        "-initrd", f"{dom0.kernel.image} {kernel_arguments(config)},{initrd}",
-        *network_options(config.network), *map(str, config.qemu)]
+                      machine=config.machine, cpu=config.cpu, reboots=config.reboots)
+    boots = _grub if config.firmware else _direct
+    machine.command += map(str, [*boots(config, dom0, machine.scratch),
+                                 *network_options(config.network), *config.qemu])
     return machine
 
 

@@ -14,8 +14,8 @@ BUILD = ["make", "gcc", "libc6-dev", "binutils", "gzip", "libxen-dev",
          "liblzma-dev", "libzstd-dev", "zlib1g-dev", "liblz4-dev"]
 IMAGES = ["kmod", "e2fsprogs", "fakeroot", "dpkg", "util-linux"]
 RUN = ["qemu-system-x86"]
-TEST = ["python3-pytest", "grub-common", "grub-pc-bin", "grub-efi-amd64-bin",
-        "ovmf", "mtools", "dosfstools", "fdisk"]
+TEST = ["python3-pytest"]
+GRUB = ["grub-common", "grub-pc-bin", "grub-efi-amd64-bin", "ovmf", "mtools"]
 GDB = ["gdb"]
 
 # Inside the images.

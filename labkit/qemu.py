@@ -121,7 +121,8 @@ class Machine:
         self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="lab-"))
         self.console = Line(self.scratch / "console", self.log / "console.log")
         self.agent = Line(self.scratch / "agent", self.log / "agent.log")
-        self.command = ["qemu-system-x86_64", *accel.options(cpu), "-machine", machine,
+        # QEMU must not outlive the lab, however the lab ends.
+        self.command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", *accel.options(cpu), "-machine", machine,
                         "-smp", str(cpus), "-m", str(memory), "-display", "none",
                         "-serial", f"unix:{self.console.path}",
                         "-serial", f"unix:{self.agent.path}", "-monitor", "none",

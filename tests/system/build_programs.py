@@ -18,6 +18,8 @@ def build_all(directory):
     made = {
         "compat32": _gcc(directory / "compat32", "-m32", "-O2", "-ffreestanding", "-fno-pic",
                          "-fno-stack-protector", *BARE, SOURCE / "compat32.c"),
+        "plain64": _gcc(directory / "plain64", "-O2", "-ffreestanding", *BARE,
+                        SOURCE / "plain64.c"),
         "free_pages": _gcc(directory / "free_pages", "-static", "-O2", "-Wall", "-Werror",
                            SOURCE / "free_pages.c"),
     }
