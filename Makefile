@@ -47,6 +47,7 @@ $(B)/%.o: %.S $(B)/gen/asm_offsets.h | $(B)/include/xen
 
 -include $(HV_O:.o=.d) $(B)/gen/asm_offsets.d
 -include tests/unit/unit.mk
+-include guests/guests.mk
 -include hypervisor/x86/image/image.mk
 
 clean:
