@@ -113,6 +113,8 @@ void page_put_and_type(struct page *p);
 void heap_add_range(paddr_t start, paddr_t end);
 /* 2^order contiguous, naturally aligned frames with count 0, no owner, or NULL. */
 struct page *must_check heap_alloc_pages(unsigned order, u32 flags);
+/* The same for a domain: may use what it has claimed. */
+struct page *must_check heap_alloc_pages_for(struct domain *d, unsigned order, u32 flags);
 void heap_free_pages(struct page *p, unsigned order);
 /* Hypervisor memory by address: zeroed unless HEAP_NO_SCRUB, PGC_HEAP set. */
 void *must_check heap_alloc(unsigned order, u32 flags);

@@ -6,6 +6,7 @@
 #ifndef ZELO_PV_H
 #define ZELO_PV_H
 
+#include <zelo/cpumask.h>
 #include <zelo/hypercall.h>
 #include <zelo/lock.h>
 #include <zelo/page.h>
@@ -57,6 +58,7 @@ struct cpuid_policy;                    /* pv/cpuid.c */
 struct msr_policy;
 
 struct pv_domain {
+    cpumask_t dirty_cpus;               /* CPUs whose TLB may hold this domain's translations */
     spinlock_t pt_lock;                 /* LOCK_PAGE_TABLES: page-table types and entries of this domain's tables */
     mfn_t *perdomain_l3;                /* see pv/perdomain.c */
     mfn_t perdomain_root;               /* L3 frame that slot 258 of its L4s points to */
