@@ -20,7 +20,7 @@ GDB = ["gdb"]
 
 # Inside the images.
 BASE = ["base-files", "base-passwd", "bash", "coreutils", "dash", "util-linux",
-        "mount", "sed", "grep", "mawk", "findutils", "hostname", "kmod",
+        "bsdutils", "mount", "sed", "grep", "mawk", "findutils", "hostname", "kmod",
         "e2fsprogs", "iproute2", "iputils-ping", "procps", "tar", "gzip",
         "libc-bin", "login", "ncurses-base", "ncurses-bin", "busybox"]
 DOM0 = BASE + ["lvm2", "xen-utils-4.17", "xen-utils-common", "xenstore-utils",

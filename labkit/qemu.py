@@ -16,6 +16,9 @@ from labkit.ui import LabError
 
 
 KEPT_LOGS = 60
+# The hypervisor's or domain 0's last words; guests' do not come to this console.
+CRASH = re.compile(rb"^.*(?:[Pp]anic on CPU|ZELO PANIC|Dom0 crashed|Kernel panic - not).*$", re.M)
+CRASH_SECONDS = 3   # for the rest of the report
 
 
 def _new_log(name):
@@ -51,8 +54,9 @@ class Line:
         self._socket = None
         self._data = bytearray()
         self._news = threading.Condition()
-        self.closed = False
+        self.ended = None       # why nothing more will come
         self.tap = None
+        self.crash = None       # called with a line that tells of the machine's end
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self):
@@ -64,12 +68,21 @@ class Line:
                 if self.tap:
                     self.tap(data)
                 with self._news:
+                    seen = len(self._data)
                     self._data += data
                     self._news.notify_all()
+                match = self.crash and CRASH.search(self._data, max(0, seen - 200))
+                if match:
+                    self.crash(match[0].decode("utf-8", "replace").strip())
+                    self.crash = None
         except OSError:
             pass
+        self.end("QEMU ended")
+
+    def end(self, why):
+        """Let nobody wait any longer for what will not come."""
         with self._news:
-            self.closed = True
+            self.ended = self.ended or why
             self._news.notify_all()
 
     def close(self):
@@ -96,9 +109,9 @@ class Line:
                 if match:
                     return match, match.end()
                 left = deadline - time.monotonic()
-                if left <= 0 or self.closed:
+                if left <= 0 or self.ended:
                     tail = self._data[-1500:].decode("utf-8", "replace")
-                    why = "QEMU ended" if self.closed else f"{timeout:.0f} s passed"
+                    why = self.ended or f"{timeout:.0f} s passed"
                     raise Timeout(f"{why} before /{pattern}/ came; the last was:\n{tail}")
                 self._news.wait(left)
 
@@ -128,6 +141,12 @@ class Machine:
                         "-serial", f"unix:{self.agent.path}", "-monitor", "none",
                         *([] if reboots else ["-no-reboot"]), *map(str, extra)]
         self.process = None
+        self.console.crash = self._crashed
+
+    def _crashed(self, line):
+        """End all waits, once the rest of the report is in."""
+        for serial in (self.console, self.agent):
+            threading.Timer(CRASH_SECONDS, serial.end, [f"it crashed: {line}"]).start()
 
     def start(self):
         (self.log / "command").write_text(shlex.join(self.command) + "\n", encoding="utf-8")

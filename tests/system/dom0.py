@@ -118,10 +118,11 @@ class Guest:
 
     def wait_up(self):
         """Until the guest's agent answers."""
-        for _ in range(10):
-            if self.dom0.run(f"domu-run {self.name} 5 true", 60).status == 0:
-                return self
-        raise LabError(f"{self.name} does not answer on its console:\n" + self.console())
+        try:
+            self.dom0.wait_until(f"domu-run {self.name} 5 true >/dev/null 2>&1", 120)
+        except LabError as error:
+            raise LabError(f"{self.name} does not answer: {error}\n{self.console()}") from None
+        return self
 
     def run(self, command, timeout=60):
         """A command in the guest: its Result."""
@@ -159,3 +160,19 @@ class Guest:
     def __exit__(self, *_):
         if self.dom0.machine.process.poll() is None:
             self.destroy()
+
+
+COMPAT32_SAYS = "int80 works\nvsyscall works\n"
+
+
+def check_compat32(dom0):
+    """programs/compat32.c runs in domain 0, on each CPU."""
+    for cpu in range(dom0.config.cpus):
+        assert dom0.check(f"taskset -c {cpu} /lab/compat32") == COMPAT32_SAYS
+
+
+def check_compat32_in(guest):
+    """The same in a guest, which fetches the program over its network card."""
+    guest.dom0.check(listening(7100, "</lab/compat32 >/dev/null"))
+    guest.check("cat </dev/tcp/10.17.0.1/7100 >/tmp/compat32; chmod +x /tmp/compat32")
+    assert guest.check("/tmp/compat32") == COMPAT32_SAYS

@@ -54,8 +54,8 @@ def test_uptime(dom0, guest):
 
 
 def test_top(dom0, guest):
-    """xentop in batch mode: two rounds, the second with a rate."""
-    text = dom0.check("xl top -b -i 2 -d 1")
+    """What `xl top` runs, in its batch mode: two rounds, the second with a rate."""
+    text = dom0.check("xentop -b -i 2 -d 1")
     rows = [line for line in text.splitlines() if line.split()[:1] == [guest.name]]
     assert len(rows) == 2, text
     assert len(re.findall(r"^\s*Domain-0", text, re.M)) == 2
