@@ -154,11 +154,31 @@ void pvclock_update(struct vcpu *v);        /* vcpu_info.time and the registered
 void pvclock_wallclock_update(struct domain *d); /* shared_info wc_* */
 void pv_runstate_update(struct vcpu *v);    /* the registered runstate area, on switching in */
 
-/* --- domain 0: pv/dom0_build.c --- */
+/* --- privileged instructions: pv/emulate*.c; regs are guest_regs() of the current vCPU --- */
+/* #GP in a guest: true if the instruction was emulated (RIP advanced) or a fault was injected for it. */
+bool pv_emulate_privileged(struct cpu_user_regs *regs);
+/* #UD in a guest: the forced-emulation prefix of <xen/arch-x86/xen.h> before CPUID. True if handled. */
+bool pv_emulate_forced_cpuid(struct cpu_user_regs *regs);
+/*
+ * State that lives in the CPU while the vCPU runs; pv/context.c keeps pv_vcpu in step.  Current vCPU only.
+ * base: canonical; xcr0, dr: already validated by the caller.
+ */
+void pv_write_fs_base(u64 base);
+void pv_write_gs_base(u64 base);        /* the one active now */
+void pv_write_gs_base_other(u64 base);  /* the one of the other mode */
+u64 pv_read_fs_base(void);
+u64 pv_read_gs_base(void);
+u64 pv_read_gs_base_other(void);
+void pv_write_xcr0(u64 xcr0);           /* XCR0, also in xcr0_accum */
+void pv_set_ts(bool ts);                /* virtual CR0.TS */
+int must_check pv_write_debugreg(unsigned reg, u64 value); /* 0..7: checks, 0 or -EPERM/-EINVAL */
+
+/* --- domain 0: pv/dom0_*.c --- */
 struct boot_module;
-/* Builds and fills domain 0 from the kernel and initrd modules; panics with one clear line if it cannot. */
-void dom0_build(struct domain *d, const struct boot_module *kernel, const struct boot_module *initrd);
-void dom0_parse_options(void);
-u64 dom0_memory_pages(void);
+/*
+ * Reads dom0_mem=, dom0_max_vcpus=, dom0_vcpus_pin; creates domain 0 and its vCPUs, builds it from the
+ * kernel and initrd (NULL: none) modules, unpauses it.  Panics with one clear line if it cannot.
+ */
+void dom0_create(const struct boot_module *kernel, const struct boot_module *initrd);
 
 #endif

@@ -21,6 +21,8 @@ static inline mfn_t virt_to_mfn(const void *v) { return MFN(((vaddr_t)v - DIRECT
 static inline paddr_t virt_to_phys(const void *v) { return (vaddr_t)v - DIRECT_MAP_START; }
 static inline void *phys_to_virt(paddr_t p) { return (void *)(DIRECT_MAP_START + p); }
 
+/* Writes and reads the machine-to-phys table: m2p_set, m2p_get and mfn_valid (zelo/page.h) are x86/paging.c's. */
+
 /* --- locks (ticket) and interrupts --- */
 typedef struct { u16 head, tail; } arch_spinlock_t;
 
@@ -72,6 +74,9 @@ static inline bool arch_irq_enabled(void)
     __asm__ volatile("pushfq; popq %0" : "=r"(f) :: "memory");
     return f & 0x200;
 }
+
+/* Called with interrupts off: enables them and halts until the next interrupt, with no gap between. */
+static inline void arch_idle_wait(void) { __asm__ volatile("sti; hlt" ::: "memory"); }
 
 /* --- current CPU and vCPU: this_cpu() and current are in arch/percpu.h --- */
 /* The guest registers of the current vCPU, saved at the top of this CPU's stack. */
