@@ -121,6 +121,10 @@ void hypercall_page_fill(void *page);
 /* Loads v's CPU state (segments, bases, FPU, debug registers, CR3, syscall stubs) on this CPU; saves it. */
 void pv_ctxt_save(struct vcpu *v);
 void pv_ctxt_load(struct vcpu *v);
+/* Loads the CR3 of v's current mode (kernel or user) on this CPU; v is current. v->pv.cr3 becomes it. */
+void pv_load_cr3(struct vcpu *v);
+/* Makes the CPU use v's ldt_base and ldt_entries; v is current. */
+void pv_load_ldt(struct vcpu *v);
 /* Delivers a trap to the running guest's handler: builds its frame. error < 0: no error code. */
 void pv_inject_trap(unsigned vector, s64 error);
 void pv_inject_page_fault(vaddr_t cr2, u32 error);

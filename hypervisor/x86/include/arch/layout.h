@@ -74,5 +74,6 @@
 #define IST_DF 1
 #define IST_NMI 2
 #define IST_MCE 3
+#define IST_DB IST_MCE /* #DB after MOV SS or SYSENTER comes before the stack is ours; a #MC on top of it is fatal anyway */
 
 #endif

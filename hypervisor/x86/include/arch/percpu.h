@@ -14,12 +14,15 @@
 struct vcpu;
 
 struct cpu_info {
+    u64 align;                 /* makes the end of the hardware frame (regs.es) 16-byte aligned, as the CPU pushes it */
     struct cpu_user_regs regs; /* guest registers; the entry code pushes them here */
     unsigned cpu;
     struct vcpu *vcpu;         /* current */
     unsigned long percpu_offset;
-    u64 scratch;               /* entry stub's spill */
+    u64 scratch;               /* entry stub's spill: the guest's RSP at SYSCALL */
 } aligned_to(16);
+_Static_assert((offsetof(struct cpu_info, regs) + offsetof(struct cpu_user_regs, es)) % 16 == 0,
+               "TSS.RSP0 must be 16-byte aligned");
 
 static inline struct cpu_info *cpu_info(void)
 {
