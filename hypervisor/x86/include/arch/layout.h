@@ -14,6 +14,12 @@
 #ifndef ARCH_LAYOUT_H
 #define ARCH_LAYOUT_H
 
+#ifdef __ASSEMBLY__
+#define LAYOUT_NUMBER(x) x
+#else
+#define LAYOUT_NUMBER(x) x##UL
+#endif
+
 #define L4_SLOT_BYTES 0x8000000000
 #define L4_SLOT_ADDR(slot) (0xffff000000000000 + (slot) * L4_SLOT_BYTES)
 
@@ -29,29 +35,29 @@
 /* HYPERVISOR_VIRT_START/END, MACH2PHYS_VIRT_START come from <xen/arch-x86/xen-x86_64.h>;
  * repeated here as plain numbers for assembler and checked against it in x86/paging.c. */
 #ifndef HYPERVISOR_VIRT_START
-#define HYPERVISOR_VIRT_START 0xffff800000000000UL
-#define HYPERVISOR_VIRT_END 0xffff880000000000UL
+#define HYPERVISOR_VIRT_START LAYOUT_NUMBER(0xffff800000000000)
+#define HYPERVISOR_VIRT_END LAYOUT_NUMBER(0xffff880000000000)
 #endif
 
-#define M2P_RO_START 0xffff800000000000UL
-#define IMAGE_VIRT_START 0xffff808000000000UL /* text at +0; physical load address + offset */
-#define IMAGE_PHYS_START 0x200000UL           /* where the loader puts the image */
-#define VMAP_START 0xffff809000000000UL       /* stacks with guard pages, I/O mappings */
-#define VMAP_END 0xffff80c000000000UL
-#define PERDOMAIN_START 0xffff810000000000UL
-#define FRAME_TABLE_START 0xffff818000000000UL
-#define M2P_RW_START 0xffff820000000000UL
-#define DIRECT_MAP_START 0xffff830000000000UL
-#define DIRECT_MAP_END 0xffff880000000000UL
+#define M2P_RO_START LAYOUT_NUMBER(0xffff800000000000)
+#define IMAGE_VIRT_START LAYOUT_NUMBER(0xffff808000000000) /* text at +0; physical load address + offset */
+#define IMAGE_PHYS_START LAYOUT_NUMBER(0x200000)           /* where the loader puts the image */
+#define VMAP_START LAYOUT_NUMBER(0xffff809000000000)       /* stacks with guard pages, I/O mappings */
+#define VMAP_END LAYOUT_NUMBER(0xffff80c000000000)
+#define PERDOMAIN_START LAYOUT_NUMBER(0xffff810000000000)
+#define FRAME_TABLE_START LAYOUT_NUMBER(0xffff818000000000)
+#define M2P_RW_START LAYOUT_NUMBER(0xffff820000000000)
+#define DIRECT_MAP_START LAYOUT_NUMBER(0xffff830000000000)
+#define DIRECT_MAP_END LAYOUT_NUMBER(0xffff880000000000)
 
 /*
  * Per-domain area: 128 KiB for each vCPU.  Its first 64 KiB are the vCPU's
  * GDT (14 guest frames, then the hypervisor's reserved page 14, page 15
  * unused), the second 64 KiB its LDT (16 guest frames, mapped on demand).
  */
-#define PERDOMAIN_VCPU_BYTES 0x20000UL
+#define PERDOMAIN_VCPU_BYTES LAYOUT_NUMBER(0x20000)
 #define PERDOMAIN_GDT(vcpu_id) (PERDOMAIN_START + (vcpu_id) * PERDOMAIN_VCPU_BYTES)
-#define PERDOMAIN_LDT(vcpu_id) (PERDOMAIN_GDT(vcpu_id) + 0x10000UL)
+#define PERDOMAIN_LDT(vcpu_id) (PERDOMAIN_GDT(vcpu_id) + LAYOUT_NUMBER(0x10000))
 
 /* Reserved GDT descriptors, selectors fixed by the ABI (FLAT_RING3_* in the public header). */
 #define GDT_RESERVED_PAGE 14
@@ -70,7 +76,7 @@
  * with struct cpu_info at its very top.
  */
 #define STACK_ORDER 3
-#define STACK_SIZE 0x8000UL
+#define STACK_SIZE LAYOUT_NUMBER(0x8000)
 #define IST_DF 1
 #define IST_NMI 2
 #define IST_MCE 3
