@@ -47,6 +47,11 @@ struct pv_vcpu {
     bool fpu_dirty, fpu_initialised, ts; /* ts: guest's virtual CR0.TS */
     u32 pkru;
     bool dr7_active;
+    struct pv_msrs {                    /* MSRs of its own; in the CPU while it runs (pv_msrs_load) */
+        u64 spec_ctrl;
+        u32 tsc_aux;
+        bool cpuid_fault;               /* MISC_FEATURES_ENABLES: the kernel wants user mode's CPUID to fault */
+    } msrs;
 
     /* Page tables; referenced and typed while here. Kernel root never invalid on a running vCPU. */
     mfn_t root_kernel, root_user;       /* L4 frames; user: MFN_INVALID if none */
@@ -64,7 +69,8 @@ struct pv_domain {
     mfn_t perdomain_root;               /* L3 frame that slot 258 of its L4s points to */
     void **perdomain_l1;                /* L1 pages of the area, by index */
     u32 perdomain_l1_count;
-    struct cpuid_policy *cpuid;
+    struct cpuid_policy *cpuid;         /* own; changed only while the domain has not run (domctl lock) */
+    u32 pci_config_address;             /* what it wrote last to port 0xcf8; its own locking */
     bool tsc_disabled;
     /* log-dirty (save and migration) */
     bool log_dirty; struct log_dirty *dirty;
@@ -138,6 +144,15 @@ void pv_raise_nmi(struct vcpu *v);
 /* Prints the guest's registers and stack, for domain_crash. */
 void pv_dump_guest(struct vcpu *v);
 u32 pv_wordsize_bits(const struct domain *d); /* 64; 32-bit kernels are refused */
+
+/* From pv_domain_init and pv_domain_free: the domain's CPUID and MSR policy starts as the default one. */
+int must_check pv_cpuid_domain_init(struct domain *d);
+void pv_cpuid_domain_free(struct domain *d);
+/* From pv_ctxt_load, interrupts off: v's TSC_AUX, SPEC_CTRL, CPUID faulting and CR4.TSD. pv/msr_switch.c */
+void pv_msrs_load(const struct vcpu *v);
+/* The XCR0 bits that d may set, 0 without XSAVE; and whether it may set exactly this value. */
+u64 pv_xcr0_allowed(const struct domain *d);
+bool pv_xcr0_valid(const struct domain *d, u64 xcr0);
 
 /* CPUID as the domain sees it. */
 struct cpuid_regs { u32 a, b, c, d; };
