@@ -33,6 +33,7 @@ struct page {
     u32 prev;     /*   PAGE_LINK_NONE ends a list */
     union {
         u32 free_order;     /* heap: order of the free block that starts here */
+        u32 tlb_stamp;      /* domain's frame with type count 0: tick at which its last use ended (pv/pt_flush.c) */
         struct {            /* page tables: progress of a preempted (in)validation, page-table lock */
             u16 entries;    /*   entries done so far */
             s16 partial;    /*   +1: entry 'entries' half validated, -1: half undone */
@@ -99,7 +100,12 @@ void page_put(struct page *p);
 int must_check page_get_type(struct page *p, u64 type);
 /* Drops a use. Page tables are undone at zero, without preemption. */
 void page_put_type(struct page *p);
-/* As page_put_type, but may return -E_PREEMPTED with work left: call again. */
+/*
+ * As page_put_type, but may return -E_PREEMPTED: the use is dropped, but the
+ * page table is only half undone.  The room finishes that itself, at the
+ * vCPU's next page-table call at the latest; a preemptible caller calls again
+ * with pt_undo_continue (pv/pt.h).
+ */
 int must_check page_put_type_preemptible(struct page *p);
 /* page_get and page_get_type in one; nothing is held on failure. */
 int must_check page_get_and_type(struct page *p, struct domain *d, u64 type);

@@ -57,6 +57,7 @@ struct pv_vcpu {
     mfn_t root_kernel, root_user;       /* L4 frames; user: MFN_INVALID if none */
     u64 cr3;                            /* machine cr3 to load for the current mode */
     bool need_kernel_tlb_flush;
+    struct page *undo;                  /* referenced; a table this vCPU's hypercall left half undone (pv/pt_undo.c) */
 };
 
 struct cpuid_policy;                    /* pv/cpuid.c */
@@ -76,6 +77,9 @@ struct pv_domain {
     bool log_dirty; struct log_dirty *dirty;
     u64 max_pfn_seen;
     void *relmem_cursor; u32 relmem_phase; /* progress of pv_domain_relinquish */
+    u64 relmem_left;                    /*   frames of the list still to see in this phase */
+    u64 tlb_flushed_at;                 /* (a) pv/pt_flush.c: all its CPUs were flushed at this tick */
+    u64 foreign_unmapped_at;            /* (a) tick at which another domain lost a writable mapping of its frame */
 };
 
 int pv_domain_init(struct domain *d);      /* per-domain area, CPUID policy */

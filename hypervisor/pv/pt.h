@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page-table entries of PV guests, for the files of this room that read or
+ * change them.
+ *
+ * The rule of references: a present L1 entry owns one reference of the frame
+ * it maps (page_get) and, if it has PTE_RW, one use of it as PGT_WRITABLE; an
+ * L2..L4 entry owns one reference and one use of the next lower page-table
+ * type.  Entries that map I/O memory (pt_frame_is_io) own nothing.  Whoever
+ * takes an entry out of a table drops what it owned (pt_l1e_put), whoever puts
+ * one in has obtained it before (pt_l1e_get, or a grant's own references).
+ *
+ * Everything here that reads or writes tables wants pt_lock of the tables'
+ * owner held, except where noted.
+ */
+#ifndef ZELO_PV_PT_H
+#define ZELO_PV_PT_H
+
+#include <zelo/domain.h>
+#include <zelo/page.h>
+#include <zelo/pv.h>
+
+#define PTE_P (1ULL << 0)
+#define PTE_RW (1ULL << 1)
+#define PTE_USER (1ULL << 2)
+#define PTE_PWT (1ULL << 3)
+#define PTE_PCD (1ULL << 4)
+#define PTE_A (1ULL << 5)
+#define PTE_D (1ULL << 6)
+#define PTE_PAT (1ULL << 7) /* in L1 */
+#define PTE_PSE (1ULL << 7) /* in L2 and above: a superpage, refused */
+#define PTE_GLOBAL (1ULL << 8)
+#define PTE_SOFT (7ULL << 9 | 0x7ffULL << 52) /* ignored by the CPU: the guest's own */
+#define PTE_NX (1ULL << 63)
+#define PTE_CACHE (PTE_PWT | PTE_PCD | PTE_PAT)
+#define PTE_ADDR 0x000ffffffffff000ULL
+
+#define PT_ENTRIES 512
+#define PT_SHIFT(level) (12 + 9 * ((level) - 1))
+#define PT_INDEX(va, level) (((va) >> PT_SHIFT(level)) & (PT_ENTRIES - 1))
+#define PT_TYPE(level) ((u64)(level) << PGT_SHIFT) /* PGT_L1..PGT_L4 */
+#define PT_LEVEL(type) ((unsigned)((type) >> PGT_SHIFT))
+_Static_assert(PT_TYPE(1) == PGT_L1 && PT_TYPE(4) == PGT_L4, "levels and types agree");
+
+static inline u64 pte_make(mfn_t m, u64 flags) { return m.n << PAGE_SHIFT | flags; }
+static inline mfn_t pte_mfn(u64 pte) { return MFN((pte & PTE_ADDR) >> PAGE_SHIFT); }
+
+/* False where the CPU has no no-execute bit: entries with it are refused. Set at boot. */
+extern bool pt_nx_usable;
+
+/* Who acts on whose tables, and whose frames they may map. */
+struct pt_ctx {
+    struct domain *table_owner;
+    struct domain *frame_owner; /* dom_io: I/O memory only */
+};
+
+static inline void pt_lock(struct domain *d) { spin_lock(&d->pv.pt_lock); }
+static inline void pt_unlock(struct domain *d) { spin_unlock(&d->pv.pt_lock); }
+
+/* Is the frame's owner d?  The caller holds a reference, or a lock that keeps the frame where it is. */
+static inline bool pt_page_owned_by(const struct page *p, const struct domain *d)
+{
+    return READ_ONCE(p->owner) == (u32)virt_to_mfn(d).n;
+}
+/* A frame without references and types of its own: device memory, firmware tables, holes. Never changes. No lock. */
+static inline bool pt_frame_is_io(mfn_t m)
+{
+    return !mfn_valid(m) || (atomic_read(&mfn_to_page(m)->count) & PGC_RESERVED);
+}
+
+/* --- pt_entry.c --- */
+/* The entry as it is stored: USER forced on, GLOBAL off in present ones. */
+static inline u64 pte_normalise(u64 e)
+{
+    return e & PTE_P ? (e | PTE_USER) & ~PTE_GLOBAL : e;
+}
+/* Checks a normalised L1 entry and takes what it will own. 0, -EINVAL, -EPERM, -EBUSY. Non-present: 0. */
+int must_check pt_l1e_get(const struct pt_ctx *c, u64 e);
+/* Drops what an L1 entry of one of d's tables owned. Non-present: nothing. */
+void pt_l1e_put(struct domain *d, u64 e);
+/* The same for levels 2..4, of tables of d itself. get may give -E_PREEMPTED: call again. */
+int must_check pt_upper_get(struct domain *d, u64 e, unsigned level);
+int must_check pt_upper_put(u64 e, unsigned level, bool preemptible);
+
+/* --- pt_update.c --- */
+#define PT_KEEP_AD (1u << 0)      /* keep the accessed and dirty bits of the old entry */
+#define PT_EXPECT_OLD (1u << 1)   /* only if the entry still is *old, else -EAGAIN */
+/*
+ * Replaces the entry at *pte (in a validated table of the level), references
+ * included.  *old becomes the entry found.  0, -EINVAL, -EPERM, -EBUSY,
+ * -EAGAIN, -E_PREEMPTED (not replaced; call again).  After a success with an
+ * upper-level entry replaced, work may be left over in current->pv.undo:
+ * pt_undo_pending().
+ */
+int must_check pt_update(const struct pt_ctx *c, u64 *pte, unsigned level, u64 new, unsigned flags, u64 *old);
+
+/* --- walk.c --- */
+/*
+ * The L1 entry that maps va in v's tables of its current mode, and the page it
+ * lies in; NULL if a level is missing.  The pointer is good while pt_lock is
+ * held.  pt_find_entry gives the entry of a machine address instead: NULL if
+ * that frame is not a validated page table of d; sets the level.
+ */
+u64 *pt_find_l1e(struct vcpu *v, vaddr_t va, struct page **table);
+u64 *pt_find_entry(struct domain *d, paddr_t ma, unsigned *level, struct page **table);
+
+/*
+ * For grant mappings, whose references the grant table has taken itself: puts
+ * 'new' (normalised here) in place of 'expect' (compared without accessed and
+ * dirty bits) with no reference counting at all.  False: another entry is
+ * there.  Then, after the TLB flush if one is needed, the caller answers for
+ * what the old entry owned (pt_l1e_put, or its own page_put_type/page_put; it
+ * must call pt_note_foreign_unmap(frame's owner) if it was a writable mapping
+ * and it does not use pt_l1e_put).
+ */
+bool must_check pt_l1e_exchange(u64 *pte, u64 expect, u64 new);
+
+/* --- pt_flush.c: when does a change of type need a TLB flush? --- */
+void pt_note_foreign_unmap(struct domain *owner);
+void pt_stamp(struct page *p);                       /* its last use as the present type goes now */
+void pt_flush_before_retype(struct page *p, u32 stamp);
+void pt_flush_domain(struct domain *d);              /* all translations of d, on all its CPUs */
+
+/* --- page_type.c: what the contract does not show --- */
+/* Goes on with a stopped undoing, if any: 0 or -E_PREEMPTED.  The caller holds a reference and pt_lock. */
+int must_check page_finish_undo(struct page *p);
+/* page_put_type with a choice: on -E_PREEMPTED the use is dropped; the rest is page_finish_undo's. */
+int must_check page_put_type_from(struct page *p, bool preemptible);
+
+/* --- pt_validate.c: called by page_type.c at 0->1 and 1->0, pt_lock held --- */
+int must_check pt_validate(struct page *p, u64 type);
+int must_check pt_undo(struct page *p, u64 type, bool preemptible);
+
+/* --- pt_undo.c: undoing that a hypercall of this vCPU left half-way --- */
+/* Keeps a reference to p until page_finish_undo is through with it. */
+void pt_undo_remember(struct page *p);
+/* At the start (and end) of every page-table hypercall: 0 or -E_PREEMPTED. No lock held. */
+int must_check pt_undo_continue(struct vcpu *v);
+static inline bool pt_undo_pending(const struct vcpu *v) { return v->pv.undo != NULL; }
+
+/* --- owner.c: the domain arguments of mmu_update, mmuext_op and update_va_mapping_otherdomain --- */
+/* The owner of the frames, referenced unless it is a pseudo domain: -ESRCH, -EPERM. */
+int must_check pt_frame_owner_get(domid_t id, struct domain **out);
+void pt_domain_put(struct domain *d);
+
+#endif
