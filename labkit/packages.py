@@ -11,7 +11,7 @@ from labkit.ui import LabError, step
 
 # On this machine, one list for each purpose.
 BUILD = ["make", "gcc", "libc6-dev", "binutils", "gzip", "libxen-dev",
-         "liblzma-dev", "libzstd-dev", "zlib1g-dev", "liblz4-dev"]
+         "liblzma-dev", "libzstd-dev", "zlib1g-dev", "liblz4-dev", "libcmocka-dev"]
 IMAGES = ["kmod", "e2fsprogs", "fakeroot", "dpkg", "util-linux"]
 RUN = ["qemu-system-x86"]
 TEST = ["python3-pytest"]

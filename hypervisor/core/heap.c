@@ -6,7 +6,8 @@
  * through their first struct page, in one list for each order and address
  * zone.  Zone z holds blocks whose first frame number has its highest set bit
  * at z - 1, so that "below 2^n" is a question of which zones to look in.
- * A free block's first page has count PGC_FREE_HEAD; all others of it are 0.
+ * Every free frame has PGC_FREE in its count, a block's first one PGC_FREE_HEAD
+ * too, so that a frame freed twice is noticed.
  */
 #include <zelo/domain.h>
 #include <zelo/errno.h>
@@ -14,7 +15,8 @@
 #include <zelo/log.h>
 #include <zelo/page.h>
 
-#define PGC_FREE_HEAD (1ULL << 59)
+#define PGC_FREE (1ULL << 58)
+#define PGC_FREE_HEAD (PGC_FREE | 1ULL << 59)
 #define ZONES 41
 
 static u32 free_list[ZONES][HEAP_MAX_ORDER + 1];
@@ -42,8 +44,6 @@ static void block_link(u64 mfn, unsigned order)
     struct page *p = &frame_table[mfn];
 
     p->count = PGC_FREE_HEAD;
-    p->type = 0;
-    p->owner = 0;
     p->free_order = order;
     p->prev = PAGE_LINK_NONE;
     p->next = free_list[z][order];
@@ -64,7 +64,7 @@ static void block_unlink(u64 mfn, unsigned order)
         free_list[z][order] = p->next;
     if (p->next != PAGE_LINK_NONE)
         frame_table[p->next].prev = p->prev;
-    p->count = 0;
+    p->count = PGC_FREE;
     zone_free[z] -= 1ULL << order;
 }
 
@@ -73,7 +73,10 @@ static bool block_is_free(u64 mfn, unsigned order)
     return mfn_valid(MFN(mfn)) && frame_table[mfn].count == PGC_FREE_HEAD && frame_table[mfn].free_order == order;
 }
 
-/* Merges with free buddies within a zone; zone borders are powers of two, so only block 0 is special. */
+/*
+ * Merges with free buddies within a zone.  Zone borders are powers of two, so
+ * that only frame 0 is special: it stays a block of its own, in zone 0.
+ */
 static void block_free(u64 mfn, unsigned order)
 {
     while (order < HEAP_MAX_ORDER) {
@@ -97,13 +100,13 @@ void heap_add_range(paddr_t start, paddr_t end)
     if (!heap_ready)
         heap_prepare();
     while (mfn < last) {
-        unsigned order = mfn ? (unsigned)__builtin_ctzll(mfn) : HEAP_MAX_ORDER;
+        unsigned order = mfn ? (unsigned)__builtin_ctzll(mfn) : 0;
 
         order = MIN(order, (unsigned)HEAP_MAX_ORDER);
         while ((1ULL << order) > last - mfn)
             order--;
         for (u64 i = 0; i < 1ULL << order; i++)
-            frame_table[mfn + i] = (struct page){ 0 };
+            frame_table[mfn + i] = (struct page){ .count = PGC_FREE };
         block_free(mfn, order);
         free_pages += 1ULL << order;
         total_pages += 1ULL << order;
@@ -177,11 +180,14 @@ void heap_free_pages(struct page *p, unsigned order)
     u64 mfn = page_to_mfn(p).n;
     unsigned long flags;
 
-    for (u64 i = 0; i < 1ULL << order; i++)
-        BUG_ON((p[i].count & PGC_COUNT_MASK) || (p[i].type & PGT_COUNT_MASK));
+    for (u64 i = 0; i < 1ULL << order; i++) {
+        BUG_ON((p[i].count & (PGC_FREE | PGC_COUNT_MASK)) || (p[i].type & PGT_COUNT_MASK));
+        p[i].owner = 0;
+        p[i].type = 0;
+    }
     spin_lock_irqsave(&heap_lock, flags);
     for (u64 i = 0; i < 1ULL << order; i++)
-        p[i].count = 0;
+        p[i].count = PGC_FREE;
     block_free(mfn, order);
     free_pages += 1ULL << order;
     spin_unlock_irqrestore(&heap_lock, flags);
@@ -221,14 +227,16 @@ u64 heap_free_pages_below(unsigned bits)
 /* A claim counts what the domain already has: pages is the total it wants to reach. */
 int heap_set_claim(struct domain *d, u64 pages)
 {
-    u64 want = pages > d->tot_pages ? pages - d->tot_pages : 0;
     unsigned long flags;
     int rc = 0;
+    u64 want;
 
-    if (pages && (pages < d->tot_pages || pages > d->max_pages))
-        return -EINVAL;
+    spin_lock(&d->page_lock); /* tot_pages stays */
+    want = pages > d->tot_pages ? pages - d->tot_pages : 0;
     spin_lock_irqsave(&heap_lock, flags);
-    if (pages && d->claimed_pages)
+    if (pages && (pages < d->tot_pages || pages > d->max_pages || d->dying != DOMAIN_ALIVE))
+        rc = -EINVAL;
+    else if (pages && d->claimed_pages)
         rc = -EINVAL; /* one claim at a time */
     else if (want > free_pages + d->claimed_pages - claimed_pages)
         rc = -ENOMEM;
@@ -237,5 +245,6 @@ int heap_set_claim(struct domain *d, u64 pages)
         d->claimed_pages = want;
     }
     spin_unlock_irqrestore(&heap_lock, flags);
+    spin_unlock(&d->page_lock);
     return rc;
 }

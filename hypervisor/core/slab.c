@@ -5,6 +5,9 @@
  * (type word, unused for hypervisor memory), free objects are linked through
  * their first word.  A page whose objects are all free goes back to the heap.
  * Larger objects are whole blocks of pages.
+ *
+ * The lock is taken with interrupts off: callers may hold a lock that interrupt
+ * handlers want too.
  */
 #include <zelo/lib.h>
 #include <zelo/lock.h>
@@ -62,16 +65,17 @@ static struct page *slab_page_new(unsigned c)
 static void *slab_alloc(unsigned c)
 {
     struct page *p, *fresh = NULL;
+    unsigned long flags;
     union slab_word w;
     void *obj;
 
-    spin_lock(&slab_lock);
+    spin_lock_irqsave(&slab_lock, flags);
     if (partial[c] == PAGE_LINK_NONE) {
-        spin_unlock(&slab_lock);
+        spin_unlock_irqrestore(&slab_lock, flags);
         fresh = slab_page_new(c);
         if (!fresh)
             return NULL;
-        spin_lock(&slab_lock);
+        spin_lock_irqsave(&slab_lock, flags);
         partial_link(fresh, c);
     }
     p = &frame_table[partial[c]];
@@ -82,9 +86,23 @@ static void *slab_alloc(unsigned c)
     if (w.first_free == NONE)
         partial_unlink(p, c);
     p->type = w.raw;
-    spin_unlock(&slab_lock);
+    spin_unlock_irqrestore(&slab_lock, flags);
     memset(obj, 0, 1u << (c + CLASS_MIN_SHIFT));
     return obj;
+}
+
+static void *block_alloc(size_t size)
+{
+    unsigned order;
+    void *v;
+
+    if (size > PAGE_SIZE << HEAP_MAX_ORDER)
+        return NULL;
+    order = order_for_pages(PFN_UP(size));
+    v = heap_alloc(order, 0);
+    if (v)
+        virt_to_page(v)->type = (union slab_word){ .kind = TYPE_BLOCK, .index = (u16)order }.raw;
+    return v;
 }
 
 void *mem_alloc(size_t size)
@@ -93,15 +111,32 @@ void *mem_alloc(size_t size)
 
     while (c < CLASSES && (1u << (c + CLASS_MIN_SHIFT)) < size)
         c++;
-    if (c < CLASSES)
-        return slab_alloc(c);
+    return c < CLASSES ? slab_alloc(c) : block_alloc(size);
+}
 
-    unsigned order = order_for_pages(PFN_UP(size));
-    void *v = order <= HEAP_MAX_ORDER ? heap_alloc(order, 0) : NULL;
+static void slab_free(struct page *p, void *v)
+{
+    unsigned off = (vaddr_t)v & PAGE_OFFSET_MASK;
+    unsigned long flags;
+    union slab_word w = { .raw = p->type };
 
-    if (v)
-        virt_to_page(v)->type = (union slab_word){ .kind = TYPE_BLOCK, .index = (u16)order }.raw;
-    return v;
+    BUG_ON(off % (1u << (w.index + CLASS_MIN_SHIFT)));
+    spin_lock_irqsave(&slab_lock, flags);
+    w.raw = p->type;
+    BUG_ON(!w.used || w.first_free == off / 16);
+    if (w.first_free == NONE)
+        partial_link(p, w.index);
+    *(u16 *)v = w.first_free;
+    w.first_free = (u16)(off / 16);
+    w.used--;
+    p->type = w.raw;
+    if (!w.used)
+        partial_unlink(p, w.index);
+    spin_unlock_irqrestore(&slab_lock, flags);
+    if (!w.used) {
+        p->type = 0;
+        heap_free(page_to_virt(p), 0);
+    }
 }
 
 void mem_free(void *v)
@@ -113,27 +148,13 @@ void mem_free(void *v)
         return;
     p = virt_to_page(v);
     w.raw = p->type;
-    if (w.kind == TYPE_BLOCK) {
-        p->type = 0;
-        heap_free(v, w.index);
+    if (w.kind == TYPE_SLAB) {
+        slab_free(p, v);
         return;
     }
-    BUG_ON(w.kind != TYPE_SLAB);
-    spin_lock(&slab_lock);
-    w.raw = p->type;
-    if (w.first_free == NONE)
-        partial_link(p, w.index);
-    *(u16 *)v = w.first_free;
-    w.first_free = (u16)(((vaddr_t)v & PAGE_OFFSET_MASK) / 16);
-    w.used--;
-    p->type = w.raw;
-    if (!w.used)
-        partial_unlink(p, w.index);
-    spin_unlock(&slab_lock);
-    if (!w.used) {
-        p->type = 0;
-        heap_free(page_to_virt(p), 0);
-    }
+    BUG_ON(w.kind != TYPE_BLOCK || ((vaddr_t)v & PAGE_OFFSET_MASK));
+    p->type = 0;
+    heap_free(v, w.index);
 }
 
 void *mem_alloc_array_bytes(size_t size, size_t n)

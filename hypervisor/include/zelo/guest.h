@@ -35,11 +35,13 @@ static inline int must_check guest_clear(vaddr_t va, size_t n)
 /* Handles of the public headers: structures with one member, the pointer p. */
 #define handle_va(h) ((vaddr_t)(h).p)
 #define handle_is_null(h) ((h).p == NULL)
+/* Counted in integers: a guest's pointer may be anything. */
+#define handle_va_offset(h, off) (handle_va(h) + (vaddr_t)(off) * sizeof(*(h).p))
 #define copy_from_handle_offset(dst, h, off, n) \
-    guest_read((dst), (vaddr_t)((h).p + (off)), sizeof(*(dst)) * (size_t)(n))
+    guest_read((dst), handle_va_offset(h, off), sizeof(*(dst)) * (size_t)(n))
 #define copy_from_handle(dst, h, n) copy_from_handle_offset(dst, h, 0, n)
 #define copy_to_handle_offset(h, off, src, n) \
-    guest_write((vaddr_t)((h).p + (off)), (src), sizeof(*(src)) * (size_t)(n))
+    guest_write(handle_va_offset(h, off), (src), sizeof(*(src)) * (size_t)(n))
 #define copy_to_handle(h, src, n) copy_to_handle_offset(h, 0, src, n)
 /* One structure at a plain guest address. */
 #define copy_from_guest(dst, va) guest_read((dst), (vaddr_t)(va), sizeof(*(dst)))

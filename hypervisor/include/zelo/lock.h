@@ -31,7 +31,7 @@ enum lock_level {
     LOCK_SCHED,          /* a CPU's run queue (irq); two: lower CPU first */
     LOCK_TIMER,          /* a CPU's timer heap (irq) */
     LOCK_HEAP,           /* page allocator (irq) */
-    LOCK_SLAB,           /* small-object allocator */
+    LOCK_SLAB,           /* small-object allocator (irq) */
     LOCK_LEAF,           /* anything that takes no other lock (irq) */
     LOCK_CONSOLE,        /* console ring and UART (irq) */
 };

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* Machine memory of the host build: the arena, its frame table and machine-to-phys table. */
+#include "host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define HOST_FRAME_TABLE 0x210000000000UL
+
+struct page *const frame_table = (struct page *)HOST_FRAME_TABLE;
+u64 max_frame;
+static u64 m2p[HOST_FRAMES];
+
+static void arena_map(vaddr_t va, size_t size)
+{
+    void *p = mmap((void *)va, size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+    if (p != (void *)va) {
+        perror("host arena");
+        exit(2);
+    }
+}
+
+void host_arena_init(void)
+{
+    arena_map(HOST_ARENA, HOST_FRAMES << PAGE_SHIFT);
+    arena_map(HOST_FRAME_TABLE, HOST_FRAMES * sizeof(struct page));
+    max_frame = HOST_FRAMES;
+    for (u64 i = 0; i < HOST_FRAMES; i++)
+        m2p[i] = PFN_INVALID.n;
+    for (u64 i = 0; i < HOST_FIRST_RAM; i++)
+        frame_table[i].count = PGC_RESERVED;
+    heap_add_range(HOST_FIRST_RAM << PAGE_SHIFT, HOST_FRAMES << PAGE_SHIFT);
+}
+
+bool mfn_valid(mfn_t m) { return m.n < max_frame; }
+void m2p_set(mfn_t m, pfn_t p) { m2p[m.n] = p.n; }
+pfn_t m2p_get(mfn_t m) { return PFN(m2p[m.n]); }

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+# Host unit tests: `make unit`, or `make unit T="test_heap test_slab"`.
+#
+# Every tests/unit/test_*.c becomes a program, linked with what it needs of
+# core/ and pv/ (compiled for the host with sanitizers) and of tests/host/.
+# Functions that are nowhere become stubs that stop the test when called.
+#   make unit V=1     shows each program's output
+#   make unit UB=DIR  builds elsewhere
+
+UB ?= $(B)/unit
+UNIT_T := $(if $(T),$(T),$(sort $(basename $(notdir $(wildcard tests/unit/test_*.c)))))
+UNIT_HV := $(sort $(wildcard hypervisor/core/*.c hypervisor/pv/*.c))
+UNIT_HOST := $(sort $(wildcard tests/host/*.c))
+UNIT_HV_O := $(UNIT_HV:%.c=$(UB)/%.o)
+UNIT_HOST_O := $(UNIT_HOST:%.c=$(UB)/%.o)
+UNIT_BIN := $(UNIT_T:%=$(UB)/%)
+
+UNIT_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-sanitize=pointer-overflow
+UNIT_CFLAGS := -std=gnu11 -O1 -g $(UNIT_SAN) -fno-common -fno-strict-aliasing -fwrapv -fno-omit-frame-pointer
+UNIT_CPPFLAGS := -MMD -MP -D_GNU_SOURCE -DZELO_HOST -DZELO_DEBUG -D__XEN_TOOLS__ -Itests/host -Itests/host/include \
+        -Ihypervisor/include -Ihypervisor/x86/include -Ihypervisor -isystem $(B)/include
+
+# One builder at a time in a directory; a file that does not compile is reported and left out.
+unit: | $(B)/include/xen
+	@mkdir -p $(UB)
+	@flock $(UB)/lock $(MAKE) --no-print-directory -k -j$$(nproc) unit-build || true
+	@python3 tests/unit/run.py $(if $(V),-v) --broken $(UB)/broken $(UNIT_BIN)
+
+unit-build: $(UNIT_BIN)
+
+define unit_compile
+	@mkdir -p $(@D) $(UB)/broken
+	@rm -f $@ $(UB)/broken/$(notdir $*)
+	@$(CC) $(UNIT_CFLAGS) $(UNIT_CPPFLAGS) $(1) -c -o $@ $< 2> $@.err && rm -f $@.err || \
+	    { mv $@.err $(UB)/broken/$(notdir $*); }
+endef
+
+$(UB)/hypervisor/core/lib_%.o: hypervisor/core/lib_%.c
+	$(call unit_compile,-w -include tests/host/lib_names.h -ffreestanding)
+$(UB)/hypervisor/%.o: hypervisor/%.c
+	$(call unit_compile,-w)
+$(UB)/tests/%.o: tests/%.c
+	$(call unit_compile,$(WARN) -Wno-unused-parameter -Wno-vla)
+
+$(UB)/libhv.a: $(UNIT_HV_O)
+	@rm -f $@; ar rcs $@ $$(ls $^ 2>/dev/null)
+$(UB)/libhost.a: $(UNIT_HOST_O)
+	@rm -f $@; ar rcs $@ $$(ls $^ 2>/dev/null)
+
+$(UB)/test_%: $(UB)/tests/unit/test_%.o $(UB)/libhost.a $(UB)/libhv.a tests/unit/link.sh
+	@rm -f $@
+	@test -e $< && CC="$(CC)" FLAGS="$(UNIT_CFLAGS)" tests/unit/link.sh $@ $< $(UB)/libhost.a $(UB)/libhv.a
+
+-include $(UNIT_HV_O:.o=.d) $(UNIT_HOST_O:.o=.d) $(UNIT_T:%=$(UB)/tests/unit/%.d)
+
+.PRECIOUS: $(UB)/tests/unit/%.o
+.PHONY: unit unit-build
