@@ -20,7 +20,10 @@ struct boot_info {
     struct boot_module *modules;
     unsigned module_count;
     paddr_t rsdp;              /* 0: search the BIOS area */
-    bool efi;                  /* booted through UEFI */
+    bool efi;                  /* booted through UEFI, boot services ended */
+    paddr_t efi_system_table;  /* 64-bit firmware's; 0: none. It runs at physical addresses */
+    paddr_t efi_mmap;          /* copy of its memory map; 0: none */
+    u32 efi_mmap_size, efi_desc_size, efi_desc_version;
     struct {                   /* text or graphics console left by the loader */
         bool present, text;
         paddr_t addr;
@@ -53,6 +56,7 @@ void *vmap_frames(const mfn_t *frames, unsigned n, unsigned map_flags);
 void vunmap_frames(void *va, unsigned n);
 extern mfn_t hypervisor_root;  /* L4 that holds only hypervisor slots: idle vCPUs run on it */
 void paging_drop_low_map(void);/* removes the boot identity map; after the last CPU is up */
+void paging_load_root(void);   /* this CPU onto hypervisor_root */
 u64 *paging_l4_slot(unsigned slot); /* the entry of hypervisor_root, to copy into guests' L4s */
 /* Walks the hypervisor's own tables: is va mapped? For careful stack dumps. */
 bool paging_is_mapped(vaddr_t va);
@@ -69,6 +73,7 @@ void smp_call(const void *cpumask, void (*fn)(void *), void *arg, bool wait); /*
 no_return void machine_reboot(void);  /* ACPI reset, keyboard controller, triple fault */
 no_return void machine_halt(void);
 void machine_stop_others(void);     /* for panic and reboot: other CPUs spin halted */
+void machine_stop_check(void);      /* from the NMI handler: does not return if another CPU stops the machine */
 
 /* --- CPU tables and entry: x86/traps.c, x86/entry.S --- */
 void traps_init_early(void);   /* BSP: an IDT that reports exceptions, as early as can be */
