@@ -157,5 +157,7 @@ void *must_check mem_alloc_array_bytes(size_t size, size_t n); /* NULL on overfl
 /* --- machine-to-phys table --- */
 void m2p_set(mfn_t m, pfn_t p);
 pfn_t m2p_get(mfn_t m);
+/* First frame of the table's index-th 2 MiB (XENMEM_machphys_mfn_list); MFN_INVALID: a hole, or past the end. */
+mfn_t m2p_extent_mfn(u64 index);
 
 #endif
