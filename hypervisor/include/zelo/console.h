@@ -6,15 +6,19 @@
 #include <zelo/hypercall.h>
 #include <zelo/types.h>
 
-/* An output device (UART, VGA); write is called with the console lock held, interrupts off. */
+/*
+ * An output device (UART, VGA); write is called with the console lock held,
+ * interrupts off, and sends the bytes as they are: lines end with CR LF.
+ */
 struct console_device {
     const char *name; /* as in console=NAME */
     void (*write)(const char *s, size_t n);
     struct console_device *next;
+    bool enabled;     /* chosen by console=; console lock */
 };
 void console_register(struct console_device *dev);
 void console_select(const char *list);          /* the console= option: comma list */
-void console_write(const char *s, size_t n);    /* to ring and devices */
+void console_write(const char *s, size_t n);    /* the hypervisor's own text, to ring and devices */
 void console_panic_mode(void);                  /* stop locking: the machine is dying */
 /* A byte came in from the serial line; Ctrl-a three times moves input between dom0 and debug keys. Any context. */
 void console_input(u8 c);

@@ -88,7 +88,7 @@ struct domain {
     ns_t time_offset_s;        /* XEN_DOMCTL_settimeoffset */
     struct timer watchdog[2];
     u8 watchdog_inuse;
-    u32 vm_assist;             /* VMASST_TYPE_* bits */
+    u64 vm_assist;             /* bits by VMASST_TYPE_* number; set by vCPUs of d, (a) */
     u32 suspend_port;
     u32 tsc_mode, tsc_incarnation; /* XEN_DOMCTL_settscinfo */
 

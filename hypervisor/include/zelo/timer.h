@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One-shot timers, a heap for each CPU. Callbacks run in softirq context. core/timer.c */
+/* One-shot timers, a pairing heap for each CPU. Callbacks run in softirq context. core/timer.c */
 #ifndef ZELO_TIMER_H
 #define ZELO_TIMER_H
 
@@ -10,12 +10,12 @@ struct timer {
     void (*fn)(void *);
     void *data;
     unsigned cpu;
-    u32 slot;    /* place in the heap + 1; 0: not set.  (heap lock) */
-    bool killed;
+    struct timer *child, *sibling, *prev; /* links of the heap; heap lock of cpu, as all of this */
+    bool queued, killed, moving;          /* moving: between two heaps */
 };
 
 void timer_room_init(void);
-void timer_cpu_init(unsigned cpu); /* before the CPU sets its first timer; allocates */
+void timer_cpu_init(unsigned cpu); /* before the CPU sets its first timer */
 void timer_init(struct timer *t, void (*fn)(void *), void *data, unsigned cpu);
 void timer_set(struct timer *t, ns_t expires);   /* absolute system time; past: at once */
 void timer_stop(struct timer *t);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Softirqs: a word of pending bits for each CPU.  Any context may set a bit;
+ * the CPU itself clears it before it runs the handler, so that a bit set
+ * meanwhile is run again.
+ */
+#include <zelo/softirq.h>
+
+#include <zelo/atomic.h>
+#include <zelo/log.h>
+#include <arch/seam.h>
+
+static void (*softirq_handler[SOFTIRQ_COUNT])(void);
+static DEFINE_PER_CPU(unsigned long, softirq_bits);
+
+void softirq_register(enum softirq nr, void (*fn)(void))
+{
+    softirq_handler[nr] = fn;
+}
+
+void softirq_raise(enum softirq nr)
+{
+    atomic_set_bit(&this_cpu_var(softirq_bits), nr);
+}
+
+void softirq_raise_on(unsigned cpu, enum softirq nr)
+{
+    /* The bit is set before the kick is sent: the CPU sees it when it looks. */
+    if (!atomic_test_set_bit(&per_cpu(softirq_bits, cpu), nr) && cpu != this_cpu())
+        cpu_kick(cpu);
+}
+
+bool softirq_pending(unsigned cpu)
+{
+    return atomic_read(&per_cpu(softirq_bits, cpu)) != 0;
+}
+
+static void softirq_handle(enum softirq nr)
+{
+    if (!atomic_test_clear_bit(&this_cpu_var(softirq_bits), nr))
+        return;
+    BUG_ON(!softirq_handler[nr]);
+    softirq_handler[nr]();
+}
+
+static void softirq_handle_others(void)
+{
+    for (unsigned nr = 0; nr < SOFTIRQ_COUNT; nr++)
+        if (nr != SOFTIRQ_SCHEDULE)
+            softirq_handle(nr);
+}
+
+/* The scheduler comes last in a round: it may leave for another vCPU, and what the others woke is then known. */
+void softirq_run(void)
+{
+    while (softirq_pending(this_cpu())) {
+        softirq_handle_others();
+        softirq_handle(SOFTIRQ_SCHEDULE);
+    }
+}
+
+void softirq_run_no_schedule(void)
+{
+    while (atomic_read(&this_cpu_var(softirq_bits)) & ~(1UL << SOFTIRQ_SCHEDULE))
+        softirq_handle_others();
+}
