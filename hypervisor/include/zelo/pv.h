@@ -172,6 +172,13 @@ int pv_vcpu_extstate(struct vcpu *v, struct xen_domctl_vcpuextstate *op, bool se
 /* May the current guest touch these ports (real permission, not IOPL)? */
 bool domain_may_use_ports(struct domain *d, u32 first, u32 last);
 
+/* --- the CPU's own state of a vCPU that does not run, or current before it first does: x86/fpu.c, x86/debugreg.c --- */
+int must_check pv_fpu_init(struct vcpu *v);    /* the area, in its initial state; -ENOMEM */
+void pv_fpu_free(struct vcpu *v);
+void pv_fpu_reset(struct vcpu *v);             /* as after FNINIT */
+size_t pv_fpu_area_size(void);                 /* bytes, standard XSAVE format (FXSAVE's without XSAVE) */
+int must_check pv_debugreg_set(struct vcpu *v, unsigned reg, u64 value); /* as pv_write_debugreg */
+
 /* --- time area: x86/pvclock.c --- */
 void pvclock_update(struct vcpu *v);        /* vcpu_info.time and the registered secondary area */
 void pvclock_wallclock_update(struct domain *d); /* shared_info wc_* */
@@ -193,6 +200,7 @@ u64 pv_read_fs_base(void);
 u64 pv_read_gs_base(void);
 u64 pv_read_gs_base_other(void);
 void pv_write_xcr0(u64 xcr0);           /* XCR0, also in xcr0_accum */
+bool must_check pv_load_user_gs_selector(u16 selector); /* GS of user mode with its descriptor's base; false: null now */
 void pv_set_ts(bool ts);                /* virtual CR0.TS */
 int must_check pv_write_debugreg(unsigned reg, u64 value); /* 0..7: checks, 0 or -EPERM/-EINVAL */
 

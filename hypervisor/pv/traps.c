@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Delivering to a guest: traps, system calls, events, NMIs and the failsafe
+ * callback all end in a bounce frame on the guest kernel's stack, laid out as
+ * the CPU would (<xen/arch-x86/xen.h>), with RCX and R11 below it:
+ *
+ *      SS, RSP, RFLAGS, CS with the saved upcall mask in bits 32.., RIP,
+ *      [error code | GS, FS, ES, DS for the failsafe callback], R11, RCX  <- RSP
+ *
+ * CS names ring 0 if the guest's kernel was interrupted, though it runs in
+ * ring 3. The guest leaves the frame by the iret hypercall, also here.
+ */
+#include <zelo/domain.h>
+#include <zelo/errno.h>
+#include <zelo/guest.h>
+#include <zelo/lib.h>
+#include <zelo/log.h>
+
+#include "traps.h"
+
+#define TRAP_INVALID_OPCODE 6
+#define TRAP_GENERAL_PROTECTION 13
+#define TRAP_PAGE_FAULT 14
+#define PF_USER 4u
+
+/* struct trap_info.flags (<xen/arch-x86/xen.h>) */
+#define TI_DPL(ti) ((ti)->flags & 3)
+#define TI_MASKS_EVENTS(ti) ((ti)->flags & 4)
+
+struct bounce {
+    vaddr_t handler;
+    u16 cs;
+    bool masks_events;
+    bool has_error, has_selectors;
+    u32 error;
+};
+
+static u64 guest_visible_rflags(const struct vcpu *v, const struct cpu_user_regs *regs, u8 masked)
+{
+    u64 f = regs->rflags & ~(u64)(RFLAGS_IF | RFLAGS_IOPL);
+
+    if (!masked)
+        f |= RFLAGS_IF;
+    if (v->domain->vm_assist & (1u << VMASST_TYPE_architectural_iopl))
+        f |= (u64)v->pv.iopl << RFLAGS_IOPL_SHIFT;
+    return f;
+}
+
+/* Fills words from the lowest address; returns their number. */
+static unsigned bounce_words(const struct vcpu *v, const struct cpu_user_regs *regs, const struct bounce *b, u64 *w)
+{
+    bool kernel = v->pv.flags & PVF_KERNEL;
+    u8 masked = v->info->evtchn_upcall_mask;
+    unsigned n = 0;
+
+    w[n++] = regs->rcx;
+    w[n++] = regs->r11;
+    if (b->has_error)
+        w[n++] = b->error;
+    if (b->has_selectors) {
+        w[n++] = regs->ds;
+        w[n++] = regs->es;
+        w[n++] = regs->fs;
+        w[n++] = regs->gs;
+    }
+    w[n++] = regs->rip;
+    w[n++] = (kernel ? regs->cs & ~3u : regs->cs) | (u64)masked << 32;
+    w[n++] = guest_visible_rflags(v, regs, masked);
+    w[n++] = regs->rsp;
+    w[n++] = regs->ss;
+    return n;
+}
+
+/* Sends the current vCPU to a handler of its kernel. False: it is dead now. */
+static bool bounce(struct vcpu *v, const struct bounce *b)
+{
+    struct cpu_user_regs *regs = guest_regs();
+    u64 words[12];
+    unsigned n = bounce_words(v, regs, b, words);
+    vaddr_t sp = v->pv.flags & PVF_KERNEL ? regs->rsp : v->pv.kernel_sp;
+
+    if (!(v->pv.flags & PVF_KERNEL))
+        pv_toggle_mode(v);
+    sp = ALIGN_DOWN(sp, 16UL) - n * sizeof(u64);
+    if (guest_write(sp, words, n * sizeof(u64))) {
+        domain_crash(v->domain, "no stack for its own handler at %016lx: address %016lx", b->handler, sp);
+        return false;
+    }
+    if (b->masks_events)
+        v->info->evtchn_upcall_mask = 1;
+    regs->rip = b->handler;
+    regs->cs = b->cs;
+    regs->rsp = sp;
+    regs->ss = FLAT_KERNEL_SS;
+    regs->rflags = (regs->rflags & ~(u64)RFLAGS_CLEARED_BY_TRAP) | RFLAGS_IF | RFLAGS_FIXED;
+    /* RCX and R11 are on the frame, so the way there may be SYSRET (x86/entry.S). */
+    regs->entry_vector = b->cs == FLAT_KERNEL_CS ? PV_SYSRET_ALLOWED : 0;
+    return true;
+}
+
+static void inject(unsigned vector, bool has_error, u32 error)
+{
+    struct vcpu *v = current;
+    const struct trap_info *ti = &v->pv.traps[vector];
+    struct bounce b = {
+        .handler = ti->address, .cs = ti->cs, .masks_events = TI_MASKS_EVENTS(ti),
+        .has_error = has_error, .error = error,
+    };
+
+    if (unlikely(!ti->address)) {
+        domain_crash(v->domain, "no handler for trap %u, error code %x", vector, error);
+        return;
+    }
+    bounce(v, &b);
+}
+
+void pv_inject_trap(unsigned vector, s64 error)
+{
+    inject(vector, error >= 0, error >= 0 ? (u32)error : 0);
+}
+
+void pv_inject_page_fault(vaddr_t cr2, u32 error)
+{
+    struct vcpu *v = current;
+
+    v->info->arch.cr2 = v->pv.ctrlreg[2] = cr2;
+    /* The guest's kernel believes itself in ring 0. */
+    if (v->pv.flags & PVF_KERNEL)
+        error &= ~PF_USER;
+    inject(TRAP_PAGE_FAULT, true, error);
+}
+
+void pv_software_interrupt(struct cpu_user_regs *regs, unsigned vector, bool rip_is_past)
+{
+    struct vcpu *v = current;
+    const struct trap_info *ti = &v->pv.traps[vector];
+    unsigned cpl = v->pv.flags & PVF_KERNEL ? 0 : 3;
+    const unsigned length = 2; /* INT imm8 */
+
+    if (!ti->address || TI_DPL(ti) < cpl) {
+        if (rip_is_past)
+            regs->rip -= length;
+        inject(TRAP_GENERAL_PROTECTION, true, vector << 3 | 2);
+        return;
+    }
+    if (!rip_is_past)
+        regs->rip += length;
+    inject(vector, false, 0);
+}
+
+/* --- system calls of guest user mode --- */
+
+void pv_syscall_from_user(struct cpu_user_regs *regs)
+{
+    struct vcpu *v = current;
+    struct bounce b = {
+        .handler = v->pv.syscall_callback, .cs = FLAT_KERNEL_CS, .masks_events = v->pv.flags & PVF_SYSCALL_MASKS,
+    };
+
+    (void)regs;
+    if (unlikely(!b.handler)) {
+        domain_crash(v->domain, "system call without a handler");
+        return;
+    }
+    bounce(v, &b);
+}
+
+void pv_syscall32_from_user(struct cpu_user_regs *regs)
+{
+    struct vcpu *v = current;
+    struct bounce b = {
+        .handler = v->pv.syscall32_callback, .cs = FLAT_KERNEL_CS,
+        .masks_events = v->pv.flags & PVF_SYSCALL32_MASKS,
+    };
+
+    if (!b.handler) {
+        regs->rip -= 2; /* as if SYSCALL were not there */
+        inject(TRAP_INVALID_OPCODE, false, 0);
+        return;
+    }
+    bounce(v, &b);
+}
+
+void pv_sysenter_from_user(struct cpu_user_regs *regs)
+{
+    struct vcpu *v = current;
+    struct bounce b = {
+        .handler = v->pv.sysenter_callback, .cs = FLAT_KERNEL_CS,
+        .masks_events = v->pv.flags & PVF_SYSENTER_MASKS,
+    };
+
+    regs->rflags = (regs->rflags & ~(u64)(RFLAGS_TF | RFLAGS_NT)) | RFLAGS_IF;
+    if (!b.handler) {
+        inject(TRAP_GENERAL_PROTECTION, true, 0);
+        return;
+    }
+    bounce(v, &b);
+}
+
+/* --- events, NMIs, failsafe --- */
+
+void pv_deliver_event(struct vcpu *v)
+{
+    struct bounce b = { .handler = v->pv.event_callback, .cs = FLAT_KERNEL_CS, .masks_events = true };
+
+    if (unlikely(!b.handler)) {
+        domain_crash(v->domain, "event without a handler");
+        return;
+    }
+    bounce(v, &b);
+}
+
+bool pv_deliver_nmi(struct vcpu *v)
+{
+    struct bounce b = { .handler = v->pv.nmi_callback, .cs = FLAT_KERNEL_CS, .masks_events = true };
+
+    if (!b.handler || (v->pv.flags & PVF_NMI_MASKED))
+        return false;
+    atomic_fetch_and(&v->pv.flags, ~PVF_NMI_PENDING);
+    v->pv.flags |= PVF_NMI_MASKED; /* until its iret */
+    bounce(v, &b);
+    return true;
+}
+
+void pv_raise_nmi(struct vcpu *v)
+{
+    if (!(atomic_fetch_or(&v->pv.flags, PVF_NMI_PENDING) & PVF_NMI_PENDING))
+        vcpu_kick(v);
+}
+
+void pv_deliver_failsafe(struct vcpu *v)
+{
+    struct bounce b = {
+        .handler = v->pv.failsafe_callback, .cs = FLAT_KERNEL_CS, .has_selectors = true,
+        .masks_events = v->pv.flags & PVF_FAILSAFE_MASKS,
+    };
+
+    if (!b.handler) {
+        domain_crash(v->domain, "bad segment or return frame, and no failsafe handler");
+        return;
+    }
+    bounce(v, &b);
+}
+
+void pv_return_failed(struct cpu_user_regs *regs)
+{
+    (void)regs;
+    pv_deliver_failsafe(current);
+}
+
+/* --- the way back --- */
+
+/* HYPERVISOR_iret (<xen/arch-x86/xen-x86_64.h>): the frame is on the guest kernel's stack. */
+long do_iret(const struct hypercall_args *a)
+{
+    struct vcpu *v = current;
+    struct cpu_user_regs *regs = guest_regs();
+    struct iret_context f;
+
+    (void)a;
+    if (copy_from_guest(&f, regs->rsp)) {
+        domain_crash(v->domain, "iret frame not readable at %016lx", regs->rsp);
+        return 0;
+    }
+    if ((f.cs & 3) == 3) {
+        if (mfn_is_invalid(v->pv.root_user)) {
+            domain_crash(v->domain, "iret to user mode without user page tables");
+            return 0;
+        }
+        pv_toggle_mode(v);
+    }
+    regs->rip = f.rip;
+    regs->rflags = (f.rflags & RFLAGS_GUEST_MAY_SET) | RFLAGS_IF | RFLAGS_FIXED;
+    regs->rsp = f.rsp;
+    if (f.flags & VGCF_in_syscall) {
+        regs->cs = FLAT_USER_CS64;
+        regs->ss = FLAT_USER_SS64;
+        regs->entry_vector = PV_SYSRET_ALLOWED;
+    } else {
+        regs->cs = (u16)(f.cs | 3);
+        regs->ss = (u16)(f.ss | 3);
+        regs->r11 = f.r11;
+        regs->rcx = f.rcx;
+        regs->entry_vector = 0;
+    }
+    v->pv.flags &= ~PVF_NMI_MASKED;
+    v->info->evtchn_upcall_mask = !(f.rflags & RFLAGS_IF);
+    return (long)f.rax;
+}

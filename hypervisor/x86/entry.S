@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every way into the hypervisor and the way back to a guest.
+ *
+ * Each entry leaves a struct cpu_user_regs on the stack. From a guest it lies
+ * at the top of the CPU's stack (struct cpu_info.regs, arch/percpu.h): TSS.RSP0
+ * points to its end, SYSCALL's stub (x86/descriptor_tables.c) loads the same
+ * address. From the hypervisor itself it lies wherever the stack was.
+ *
+ * entry_vector says what came in: a vector, or VECTOR_SYSCALL, whose bit tells
+ * the way out that RCX and R11 are free, so that SYSRET may be used. Whoever
+ * gives the guest a frame in which they are not clears the bit; whoever builds
+ * a bounce frame, on which the guest finds them, may set it.
+ */
+#include <arch/layout.h>
+#include <asm_offsets.h>
+#include "entry.h"
+
+        .text
+
+        .macro SAVE_ALL
+        pushq   %rdi
+        pushq   %rsi
+        pushq   %rdx
+        pushq   %rcx
+        pushq   %rax
+        pushq   %r8
+        pushq   %r9
+        pushq   %r10
+        pushq   %r11
+        pushq   %rbx
+        pushq   %rbp
+        pushq   %r12
+        pushq   %r13
+        pushq   %r14
+        pushq   %r15
+        xorl    %ebp, %ebp
+        .endm
+
+        .macro RESTORE_ALL
+        popq    %r15
+        popq    %r14
+        popq    %r13
+        popq    %r12
+        popq    %rbp
+        popq    %rbx
+        popq    %r11
+        popq    %r10
+        popq    %r9
+        popq    %r8
+        popq    %rax
+        popq    %rcx
+        popq    %rdx
+        popq    %rsi
+        popq    %rdi
+        .endm
+
+        .macro EX_TABLE fault, fixup
+        .pushsection .ex_table, "a"
+        .quad   \fault, \fixup
+        .popsection
+        .endm
+
+        /* Three bytes of nothing, turned into the instruction at boot on a CPU with SMAP. */
+        .macro SMAP_SITE kind
+        .pushsection smap_sites, "a"
+        .quad   77f, \kind
+        .popsection
+77:     .byte   0x0f, 0x1f, 0x00
+        .endm
+
+        /* A guest's DF and AC must not be ours. */
+        .macro CLEAN_FLAGS
+        cld
+        SMAP_SITE SMAP_CLAC
+        .endm
+
+/* --- the 256 gates --- */
+
+        .balign 16
+        .globl entry_stubs
+entry_stubs:
+        .set    vec, 0
+        .rept   256
+        .balign ENTRY_STUB_BYTES
+        .if     vec >= 32 || !((EXCEPTIONS_WITH_ERROR >> (vec % 32)) & 1)
+        pushq   $0
+        .endif
+        movl    $vec, 4(%rsp)
+        .if     vec < 32 || vec == 0x80
+        jmp     exception_common
+        .else
+        jmp     interrupt_common
+        .endif
+        .set    vec, vec + 1
+        .endr
+
+        .balign 16
+exception_common:
+        CLEAN_FLAGS
+        SAVE_ALL
+exception_saved:
+        movq    %rsp, %rdi
+        testb   $3, REG_cs(%rsp)
+        jz      1f
+        call    trap_from_guest
+        jmp     exit_to_guest
+1:      call    trap_in_hypervisor
+        jmp     return_to_hypervisor
+
+        .balign 16
+interrupt_common:
+        CLEAN_FLAGS
+        SAVE_ALL
+        movq    %rsp, %rdi
+        call    irq_dispatch
+        testb   $3, REG_cs(%rsp)
+        jnz     exit_to_guest
+return_to_hypervisor:
+        RESTORE_ALL
+        addq    $8, %rsp
+        iretq
+
+/* --- the ones with stacks of their own: they may come before the stack is ours --- */
+
+        .macro IST_ENTRY name, vector, has_error, handler
+        .balign 16
+        .globl  \name
+\name:
+        .if     !\has_error
+        pushq   $0
+        .endif
+        movl    $\vector, 4(%rsp)
+        CLEAN_FLAGS
+        SAVE_ALL
+        movq    %rsp, %rdi
+        call    \handler
+        jmp     return_to_hypervisor
+        .endm
+
+        IST_ENTRY entry_double_fault, 8, 1, trap_double_fault
+        IST_ENTRY entry_nmi, 2, 0, trap_nmi
+        IST_ENTRY entry_machine_check, 18, 0, trap_machine_check
+
+        /* From a guest the frame moves to the main stack, since the handler may switch vCPUs. */
+        .balign 16
+        .globl  entry_debug
+entry_debug:
+        pushq   $0
+        movl    $1, 4(%rsp)
+        CLEAN_FLAGS
+        SAVE_ALL
+        movq    %rsp, %rdi
+        testb   $3, REG_cs(%rsp)
+        jz      1f
+        movq    %rsp, %rsi
+        orq     $(STACK_SIZE - 1), %rdi
+        subq    $(INFO_SIZE_ABOVE_REGS - 1), %rdi
+        movq    %rdi, %rdx
+        movl    $(REG_es / 8), %ecx
+        rep movsq
+        movq    %rdx, %rsp
+        jmp     exception_saved
+1:      call    trap_debug_in_hypervisor
+        jmp     return_to_hypervisor
+
+/* --- SYSCALL and SYSENTER --- */
+
+        /* RSP is the end of the frame; the guest's is in cpu_info.scratch. RCX: RIP, R11: RFLAGS. */
+        .macro  SYSCALL_FRAME cs, vector
+        pushq   $SEL_RING3_DS
+        pushq   (INFO_scratch - REG_ss)(%rsp)
+        pushq   %r11
+        pushq   $\cs
+        pushq   %rcx
+        pushq   $0
+        movl    $\vector, 4(%rsp)
+        CLEAN_FLAGS
+        SAVE_ALL
+        .endm
+
+        .balign 16
+        .globl  entry_syscall
+entry_syscall:
+        SYSCALL_FRAME SEL_RING3_CS64, VECTOR_SYSCALL
+        movq    INFO_vcpu(%rsp), %rax
+        movq    %rsp, %rdi
+        testl   $PVF_KERNEL_BIT, VCPU_pv_flags(%rax)
+        jz      1f
+        sti
+        call    hypercall_dispatch
+        jmp     exit_to_guest
+1:      call    pv_syscall_from_user
+        jmp     exit_to_guest
+
+        .balign 16
+        .globl  entry_syscall32
+entry_syscall32:
+        SYSCALL_FRAME SEL_RING3_CS32, VECTOR_SYSCALL32
+        movq    %rsp, %rdi
+        call    pv_syscall32_from_user
+        jmp     exit_to_guest
+
+        /* SYSENTER saves nothing but loads RSP; it clears only IF, and NT would break our own IRET. */
+        .balign 16
+        .globl  entry_sysenter
+entry_sysenter:
+        pushq   $SEL_RING3_DS
+        pushq   $0
+        pushfq
+        pushq   $SEL_RING3_CS32
+        pushq   $0
+        pushq   $0
+        movl    $VECTOR_SYSENTER, 4(%rsp)
+        pushq   $2
+        popfq
+        SAVE_ALL
+        movq    %rsp, %rdi
+        call    pv_sysenter_from_user
+        /* fall through */
+
+/* --- back to the guest --- */
+
+        .balign 16
+        .globl  exit_to_guest
+exit_to_guest:
+        call    guest_exit_work         /* returns with interrupts off */
+        testl   $VECTOR_SYSCALL, REG_vector(%rsp)
+        jz      1f
+        /* SYSRET to a non-canonical address would fault in ring 0 on Intel. */
+        movq    REG_rip(%rsp), %rax
+        sarq    $47, %rax
+        incq    %rax
+        cmpq    $1, %rax
+        ja      1f
+        RESTORE_ALL
+        movq    8(%rsp), %rcx
+        movq    24(%rsp), %r11
+        movq    32(%rsp), %rsp
+        .globl  guest_sysret
+guest_sysret:
+        sysretq
+1:      RESTORE_ALL
+        addq    $8, %rsp
+        .globl  guest_iret
+guest_iret:
+        iretq
+        EX_TABLE guest_iret, guest_iret_fault
+
+        /* The guest's frame was bad: RSP points to it, the other registers are the guest's again. */
+guest_iret_fault:
+        pushq   $0
+        SAVE_ALL
+        movq    %rsp, %rdi
+        call    pv_return_failed
+        jmp     exit_to_guest
+
+/* --- guest memory (arch/seam.h): size_t f(to, from, n), bytes not copied --- */
+
+        .balign 16
+        .globl  arch_guest_read, arch_guest_write
+arch_guest_read:
+arch_guest_write:
+        SMAP_SITE SMAP_STAC
+        movq    %rdx, %rcx
+        andl    $7, %edx
+        shrq    $3, %rcx
+10:     rep movsq
+        movl    %edx, %ecx
+11:     rep movsb
+12:     SMAP_SITE SMAP_CLAC
+        movq    %rcx, %rax
+        ret
+13:     leaq    (%rdx, %rcx, 8), %rcx
+        jmp     12b
+        EX_TABLE 10b, 13b
+        EX_TABLE 11b, 12b
+
+        /* size_t f(va, n) */
+        .balign 16
+        .globl  arch_guest_clear
+arch_guest_clear:
+        SMAP_SITE SMAP_STAC
+        xorl    %eax, %eax
+        movq    %rsi, %rcx
+        andl    $7, %esi
+        shrq    $3, %rcx
+20:     rep stosq
+        movl    %esi, %ecx
+21:     rep stosb
+22:     SMAP_SITE SMAP_CLAC
+        movq    %rcx, %rax
+        ret
+23:     leaq    (%rsi, %rcx, 8), %rcx
+        jmp     22b
+        EX_TABLE 20b, 23b
+        EX_TABLE 21b, 22b
+
+        .balign 16
+        /* int f(va, u64 *expect, u64 want): 0, or 1 on a fault */
+        .globl  arch_guest_cmpxchg64
+arch_guest_cmpxchg64:
+        movq    (%rsi), %rax
+        SMAP_SITE SMAP_STAC
+30:     lock cmpxchgq %rdx, (%rdi)
+        SMAP_SITE SMAP_CLAC
+        movq    %rax, (%rsi)
+        xorl    %eax, %eax
+        ret
+31:     SMAP_SITE SMAP_CLAC
+        movl    $1, %eax
+        ret
+        EX_TABLE 30b, 31b
+
+/* --- instructions that may fault on a value not ours --- */
+
+        /* int rdmsr_safe(u32 msr, u64 *v), int wrmsr_safe(u32 msr, u64 v) */
+        .globl  rdmsr_safe, wrmsr_safe
+rdmsr_safe:
+        movl    %edi, %ecx
+50:     rdmsr
+        shlq    $32, %rdx
+        orq     %rdx, %rax
+        movq    %rax, (%rsi)
+        xorl    %eax, %eax
+        ret
+wrmsr_safe:
+        movl    %edi, %ecx
+        movl    %esi, %eax
+        movq    %rsi, %rdx
+        shrq    $32, %rdx
+51:     wrmsr
+        xorl    %eax, %eax
+        ret
+52:     movl    $1, %eax
+        ret
+        EX_TABLE 50b, 52b
+        EX_TABLE 51b, 52b
+
+        /* int load_SEG_safe(u16 sel): 0, or 1 and the null selector if the descriptor does not allow it */
+        .macro  LOAD_SEGMENT seg
+        .globl  load_\seg\()_safe
+load_\seg\()_safe:
+60:     movw    %di, %\seg
+        xorl    %eax, %eax
+        ret
+61:     xorl    %eax, %eax
+        movw    %ax, %\seg
+        incl    %eax
+        ret
+        EX_TABLE 60b, 61b
+        .endm
+        LOAD_SEGMENT ds
+        LOAD_SEGMENT es
+        LOAD_SEGMENT fs
+        LOAD_SEGMENT gs
+
+        /* int xrstor_safe(const void *area, u64 mask), int fxrstor_safe(const void *area) */
+        .globl  xrstor_safe, fxrstor_safe
+xrstor_safe:
+        movl    %esi, %eax
+        movq    %rsi, %rdx
+        shrq    $32, %rdx
+70:     xrstor64 (%rdi)
+        xorl    %eax, %eax
+        ret
+fxrstor_safe:
+71:     fxrstor64 (%rdi)
+        xorl    %eax, %eax
+        ret
+72:     movl    $1, %eax
+        ret
+        EX_TABLE 70b, 72b
+        EX_TABLE 71b, 72b
+
+        .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* What entry.S and the C code around it agree on. */
+#ifndef ZELO_X86_ENTRY_H
+#define ZELO_X86_ENTRY_H
+
+#define ENTRY_STUB_BYTES 16
+/* #DF #TS #NP #SS #GP #PF #AC #CP #VC #SX push an error code. */
+#define EXCEPTIONS_WITH_ERROR 0x60227d00
+
+/* entry_vector of the entries without a gate. Bit 8: SYSRET may lead back. */
+#define VECTOR_SYSCALL 0x100
+#define VECTOR_SYSCALL32 0x200
+#define VECTOR_SYSENTER 0x201
+
+#define SMAP_STAC 0
+#define SMAP_CLAC 1
+
+#ifndef __ASSEMBLY__
+#include <zelo/types.h>
+
+struct cpu_user_regs;
+struct vcpu;
+
+extern char entry_stubs[], entry_double_fault[], entry_nmi[], entry_machine_check[], entry_debug[];
+extern char entry_syscall[], entry_syscall32[], entry_sysenter[], exit_to_guest[], guest_iret[];
+
+int load_ds_safe(u16 sel), load_es_safe(u16 sel), load_fs_safe(u16 sel), load_gs_safe(u16 sel);
+int xrstor_safe(const void *area, u64 mask);
+int fxrstor_safe(const void *area);
+
+/* Called by entry.S. */
+void trap_from_guest(struct cpu_user_regs *regs);
+void trap_in_hypervisor(struct cpu_user_regs *regs);
+void trap_debug_in_hypervisor(struct cpu_user_regs *regs);
+void trap_double_fault(struct cpu_user_regs *regs);
+void trap_nmi(struct cpu_user_regs *regs);
+void trap_machine_check(struct cpu_user_regs *regs);
+void guest_exit_work(void); /* and pv_*_from_user, pv_return_failed of pv/traps.h */
+#endif
+
+#endif
