@@ -9,6 +9,7 @@
 
 #include <zelo/hypercall.h>
 #include <zelo/lock.h>
+#include <zelo/softirq.h>
 #include <zelo/types.h>
 
 #include <xen/event_channel.h>
@@ -21,17 +22,19 @@ struct evtchn_fifo;
 
 struct evtchn_domain {
     spinlock_t lock;               /* LOCK_EVENT: allocation and state changes of channels */
-    struct evtchn **buckets;       /* grown on demand */
-    u32 bucket_count;
-    u32 port_limit;                /* XEN_DOMCTL_set_max_evtchn / createdomain: ports allowed */
+    struct evtchn **buckets;       /* the channels; filled on demand, never emptied before event_domain_free */
+    u32 bucket_count;              /* fixed at creation, as port_limit */
+    u32 port_limit;                /* ports 1..port_limit-1 may exist */
     u32 active;                    /* channels not free */
+    u32 search_from;               /* no port below it is free */
     struct evtchn_fifo *fifo;      /* NULL: 2-level */
-    bool dying;
+    bool dying;                    /* no new channels */
 };
 struct evtchn_vcpu {
-    u32 virq_port[NR_VIRQS];       /* 0: not bound */
-    spinlock_t virq_lock;          /* LOCK_EVENT_CHANNEL level - see event.c */
-    u32 fifo_queue_hint;
+    u32 virq_port[NR_VIRQS];       /* 0: not bound; written under the domain's lock, read by senders without */
+    struct evtchn_fifo_vcpu *fifo; /* its queues; NULL: no control block yet (domain's lock) */
+    u32 pirqs;                     /* PIRQ channels that notify it (domain's lock) */
+    struct tasklet pirq_follow;    /* moves its PIRQs to its CPU */
 };
 
 int event_domain_init(struct domain *d, u32 max_port);
@@ -55,10 +58,12 @@ bool vcpu_event_deliverable(const struct vcpu *v);
 int event_port_pending(struct domain *d, u32 port);
 /* Re-raises the upcall after vcpu_info moved (VCPUOP_register_vcpu_info). */
 void event_vcpu_info_moved(struct vcpu *v);
+/* EVTCHNOP_unmask, and a PIRQ's EOI that unmasks too. -EINVAL for a bad port. */
+int event_unmask(struct domain *d, u32 port);
 /* Channel interfaces for the hypervisor's own use of a domU port (console etc.): */
 int event_status(struct domain *d, struct evtchn_status *st);
-/* Loses all FIFO state: EVTCHNOP_reset and soft reset. */
-int event_reset(struct domain *d);
+/* Closes all channels and loses all FIFO state: EVTCHNOP_reset. 0 or -E_PREEMPTED. */
+int must_check event_reset(struct domain *d);
 void event_dump(struct domain *d); /* debug key 'e' */
 
 hypercall_fn do_event_channel_op, do_event_channel_op_compat;

@@ -19,28 +19,35 @@ struct vcpu;
 struct cpupool;
 
 /* Why a vCPU may not run: bits of vcpu.pause_flags (atomic). */
-#define VPF_BLOCKED (1u << 0)  /* SCHEDOP_block or poll without timeout */
+#define VPF_BLOCKED (1u << 0)  /* SCHEDOP_block or SCHEDOP_poll */
 #define VPF_DOWN (1u << 1)     /* never brought up, or VCPUOP_down */
-#define VPF_POLL (1u << 2)     /* SCHEDOP_poll */
+#define VPF_POLL (1u << 2)     /* SCHEDOP_poll, together with VPF_BLOCKED */
 
 struct sched_vcpu { /* all under the run-queue lock of vcpu.processor unless noted */
-    struct list runq;         /* link while runnable and not running */
+    struct list runq;         /* link while queued: runnable, not running, not parked */
+    bool queued;
+    bool parked;              /* capped and out of budget: not queued though runnable */
+    bool yielded;             /* SCHEDOP_yield: let others go first once */
+    u16 queued_weight;        /* as counted in the queue's load */
+    u16 running_weight;       /* as counted while it runs */
+    int last_cpu;             /* where it ran last; -1: nowhere yet */
     s64 credit;               /* ns of weighted time left in this round */
-    ns_t slice_start;
-    ns_t budget;              /* cap: ns left in this period */
-    bool parked;              /* out of budget */
-    ns_t last_run, migrated;
+    u64 round;                /* the CPU's round that credit belongs to */
+    ns_t slice_start;         /* when it was switched in */
+    ns_t accounted;           /* until when its running time has been taken off credit and budget */
+    ns_t budget;              /* cap: ns it may still run before asking the domain for more */
     cpumask_t hard, soft;     /* affinities */
-    cpumask_t hard_saved;     /* while temporarily pinned */
+    cpumask_t hard_saved;     /* the hard one while temporarily pinned, else empty */
     struct vcpu_runstate_info runstate; /* time in each state; state_entry_time valid */
 };
 struct sched_domain {
-    u16 weight;               /* 1..65535, default 256 */
-    u16 cap;                  /* percent of one CPU; 0: none */
+    u16 weight;               /* 1..65535, default 256 (written under the domctl lock) */
+    u16 cap;                  /* percent of one CPU; 0: none (the same) */
     ns_t budget;              /* cap: left of this period, sched_domain lock */
-    struct timer replenish;
-    spinlock_t lock;
-    struct cpupool *pool;
+    struct timer replenish;   /* runs while cap is set */
+    spinlock_t lock;          /* LOCK_LEAF (irq) */
+    struct cpupool *pool;     /* changes only while the domain is paused */
+    unsigned long *pollers;   /* (a) bit for each vCPU in SCHEDOP_poll; max_vcpus bits */
 };
 
 void sched_room_init(void);              /* boot CPU, before idle vCPUs exist */
