@@ -31,7 +31,7 @@ static struct domain *domid_find(unsigned id)
     return page ? page[id % DOMIDS_PER_PAGE] : NULL;
 }
 
-static bool domain_hold_unless_dead(struct domain *d)
+bool domain_hold_unless_dead(struct domain *d)
 {
     u32 refs = atomic_read(&d->refs);
 
@@ -258,6 +258,7 @@ static void domain_free_tasklet(void *data)
     sched_domain_destroy(d);
     grant_domain_free(d);
     event_domain_free(d);
+    BUG_ON(!page_unshare(virt_to_page(d->shared_info))); /* whoever maps it keeps d alive */
     heap_free(d->shared_info, 0);
     rangeset_destroy(&d->io_ports);
     rangeset_destroy(&d->io_frames);
@@ -306,9 +307,6 @@ int domain_kill(struct domain *d)
     rc = pv_domain_relinquish(d);
     if (rc)
         return rc;
-    /* Somebody may still map it: its frame then outlives this, d with it. */
-    if (!page_unshare(virt_to_page(d->shared_info)))
-        return -E_PREEMPTED;
     d->dying = DOMAIN_DEAD;
     event_send_host_virq(VIRQ_DOM_EXC);
     domain_put(d);

@@ -8,7 +8,14 @@
  * at z - 1, so that "below 2^n" is a question of which zones to look in.
  * Every free frame has PGC_FREE in its count, a block's first one PGC_FREE_HEAD
  * too, so that a frame freed twice is noticed.
+ *
+ * A guest may drop its mapping of a frame, give the frame up, and keep the
+ * translation in a TLB.  So a frame that guests could reach is freed with a
+ * stamp, the tick at that time (in its type word); before such a frame is used
+ * again all CPUs are flushed, unless they have been since.  One flush starts a
+ * new tick and serves all frames freed before it.
  */
+#include <zelo/cpumask.h>
 #include <zelo/domain.h>
 #include <zelo/errno.h>
 #include <zelo/lib.h>
@@ -24,6 +31,8 @@ static u64 zone_free[ZONES];
 static u64 free_pages, total_pages, claimed_pages;
 static spinlock_t heap_lock = SPINLOCK(LOCK_HEAP);
 static bool heap_ready;
+static u64 flush_tick = 1;   /* heap lock: stamp of frames that guests lose now */
+static u64 flushed_tick = 1; /* written under heap lock: frames with a lower stamp are in no TLB */
 
 static unsigned frame_zone(u64 mfn)
 {
@@ -138,11 +147,67 @@ static bool block_take(unsigned order, unsigned zones, u64 *out)
     return false;
 }
 
+/* Counts the n frames of a block as taken by d (NULL: nobody's claim) if there are enough, and takes them. */
+static bool block_reserve(struct domain *d, unsigned order, unsigned zones, u64 *mfn)
+{
+    u64 n = 1ULL << order, claim = d ? d->claimed_pages : 0;
+
+    if (!heap_ready || free_pages + claim < claimed_pages + n || !block_take(order, zones, mfn))
+        return false;
+    free_pages -= n;
+    if (claim) {
+        d->claimed_pages -= MIN(claim, n);
+        claimed_pages -= MIN(claim, n);
+    }
+    return true;
+}
+
+/* The latest stamp in a block that was just taken. */
+static u64 block_stamp(u64 mfn, unsigned order)
+{
+    u64 stamp = 0;
+
+    for (u64 i = 0; i < 1ULL << order; i++)
+        stamp = MAX(stamp, frame_table[mfn + i].type);
+    return stamp;
+}
+
+/* Makes sure that no TLB has frames with this stamp; false if that cannot be done here. */
+static bool heap_flush_stale(u64 stamp)
+{
+    unsigned long flags;
+    u64 tick;
+
+    if (stamp < atomic_read_acquire(&flushed_tick))
+        return true;
+    if (!arch_irq_enabled()) /* other CPUs may wait for us with theirs off */
+        return false;
+    spin_lock_irqsave(&heap_lock, flags);
+    tick = ++flush_tick;
+    spin_unlock_irqrestore(&heap_lock, flags);
+    tlb_flush_mask(&cpu_online, TLB_FLUSH_ALL, 0);
+    spin_lock_irqsave(&heap_lock, flags);
+    atomic_set_release(&flushed_tick, MAX(flushed_tick, tick));
+    spin_unlock_irqrestore(&heap_lock, flags);
+    return true;
+}
+
+/* Undoes block_reserve but for the claim; the frames keep their stamps. */
+static void block_return(u64 mfn, unsigned order)
+{
+    unsigned long flags;
+
+    spin_lock_irqsave(&heap_lock, flags);
+    block_free(mfn, order);
+    free_pages += 1ULL << order;
+    spin_unlock_irqrestore(&heap_lock, flags);
+}
+
 struct page *heap_alloc_pages_for(struct domain *d, unsigned order, u32 flags)
 {
     unsigned bits = flags >> 8, zones = ZONES;
-    u64 n = 1ULL << order, mfn, claim;
     unsigned long irq;
+    u64 mfn;
     bool ok;
 
     if (order > HEAP_MAX_ORDER)
@@ -150,19 +215,15 @@ struct page *heap_alloc_pages_for(struct domain *d, unsigned order, u32 flags)
     if (bits)
         zones = bits <= PAGE_SHIFT ? 1 : MIN(bits - PAGE_SHIFT + 1, (unsigned)ZONES);
     spin_lock_irqsave(&heap_lock, irq);
-    claim = d ? d->claimed_pages : 0;
-    ok = heap_ready && free_pages + claim >= claimed_pages + n && block_take(order, zones, &mfn);
-    if (ok) {
-        free_pages -= n;
-        if (claim) {
-            d->claimed_pages -= MIN(claim, n);
-            claimed_pages -= MIN(claim, n);
-        }
-    }
+    ok = block_reserve(d, order, zones, &mfn);
     spin_unlock_irqrestore(&heap_lock, irq);
     if (!ok)
         return NULL;
-    for (u64 i = 0; i < n; i++) {
+    if (!heap_flush_stale(block_stamp(mfn, order))) {
+        block_return(mfn, order);
+        return NULL;
+    }
+    for (u64 i = 0; i < 1ULL << order; i++) {
         frame_table[mfn + i] = (struct page){ .next = PAGE_LINK_NONE, .prev = PAGE_LINK_NONE };
         if (!(flags & HEAP_NO_SCRUB))
             memset(mfn_to_virt(MFN(mfn + i)), 0, PAGE_SIZE);
@@ -175,22 +236,32 @@ struct page *heap_alloc_pages(unsigned order, u32 flags)
     return heap_alloc_pages_for(NULL, order, flags);
 }
 
-void heap_free_pages(struct page *p, unsigned order)
+static void heap_take_back(struct page *p, unsigned order, bool mapped)
 {
-    u64 mfn = page_to_mfn(p).n;
     unsigned long flags;
 
     for (u64 i = 0; i < 1ULL << order; i++) {
         BUG_ON((p[i].count & (PGC_FREE | PGC_COUNT_MASK)) || (p[i].type & PGT_COUNT_MASK));
         p[i].owner = 0;
-        p[i].type = 0;
     }
     spin_lock_irqsave(&heap_lock, flags);
-    for (u64 i = 0; i < 1ULL << order; i++)
+    for (u64 i = 0; i < 1ULL << order; i++) {
+        p[i].type = mapped ? flush_tick : 0;
         p[i].count = PGC_FREE;
-    block_free(mfn, order);
+    }
+    block_free(page_to_mfn(p).n, order);
     free_pages += 1ULL << order;
     spin_unlock_irqrestore(&heap_lock, flags);
+}
+
+void heap_free_pages(struct page *p, unsigned order)
+{
+    heap_take_back(p, order, false);
+}
+
+void heap_free_mapped_pages(struct page *p, unsigned order)
+{
+    heap_take_back(p, order, true);
 }
 
 void *heap_alloc(unsigned order, u32 flags)

@@ -113,6 +113,7 @@ struct vcpu *vcpu_create(struct domain *d, unsigned id); /* NULL: no memory */
 /* Finds and references; NULL if none. DOMID_SELF is the current domain. */
 struct domain *must_check domain_get(domid_t id);
 void domain_hold(struct domain *d);    /* a further reference */
+bool must_check domain_hold_unless_dead(struct domain *d); /* one, if d is not at its end; its memory is known to be there */
 void domain_put(struct domain *d);     /* the last one frees */
 /* The next domain with id >= from, referenced; NULL at the end. */
 struct domain *must_check domain_next(unsigned from);

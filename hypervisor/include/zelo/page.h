@@ -83,7 +83,7 @@ void page_set_owner(struct page *p, struct domain *d);
 /* --- core/page.c: references --- */
 /* Takes a reference if d owns the frame and it is in use; false if not. */
 bool must_check page_get(struct page *p, struct domain *d);
-/* Takes a reference whoever owns it; returns the owner, or NULL and takes none. */
+/* Takes a reference whoever owns it; returns the owner (good while the reference is held), or NULL and takes none. */
 struct domain *must_check page_get_any(struct page *p);
 /* Takes a further reference while the caller already holds one. */
 void page_get_held(struct page *p);
@@ -117,11 +117,18 @@ void page_put_and_type(struct page *p);
 #define HEAP_DMA_BITS(n) ((u32)(n) << 8) /* physical address below 2^n */
 /* Hands a free RAM range to the heap (boot only). */
 void heap_add_range(paddr_t start, paddr_t end);
-/* 2^order contiguous, naturally aligned frames with count 0, no owner, or NULL. */
+/*
+ * 2^order contiguous, naturally aligned frames with count 0, no owner, or NULL.
+ * Wanted with interrupts on: with them off it can only give frames that need no
+ * TLB flush.
+ */
 struct page *must_check heap_alloc_pages(unsigned order, u32 flags);
 /* The same for a domain: may use what it has claimed. */
 struct page *must_check heap_alloc_pages_for(struct domain *d, unsigned order, u32 flags);
+/* Frames that no guest could reach since they were allocated. */
 void heap_free_pages(struct page *p, unsigned order);
+/* Frames that guests may have mapped: TLBs are flushed before they are used again. */
+void heap_free_mapped_pages(struct page *p, unsigned order);
 /* Hypervisor memory by address: zeroed unless HEAP_NO_SCRUB, PGC_HEAP set. */
 void *must_check heap_alloc(unsigned order, u32 flags);
 void heap_free(void *p, unsigned order);
@@ -140,11 +147,22 @@ int heap_set_claim(struct domain *d, u64 pages);
 struct page *must_check domain_alloc_pages(struct domain *d, unsigned order, u32 flags);
 /* Gives already allocated frames (count 0) to d.  -E2BIG over the limit, -EINVAL if d dies. */
 int must_check domain_assign_pages(struct domain *d, struct page *p, unsigned order, bool no_limit);
-/* Takes a frame away from d for reuse (transfer, exchange): only if nothing else refers to it. */
+/*
+ * Takes a frame away from d for reuse (transfer, exchange): only if nothing
+ * refers to it, not even the caller.  It is then nobody's, with count 0, and
+ * in no TLB.  -EINVAL (not d's), -EBUSY.
+ */
 int must_check domain_steal_page(struct domain *d, struct page *p);
-/* Makes hypervisor memory mappable by d (shared info, grant frames): PGC_HEAP, owner d. */
+/* The owner gives a frame up: drops its own reference, once.  -EINVAL if d does not own it, or did so before. */
+int must_check domain_release_page(struct domain *d, struct page *p);
+/*
+ * Makes a frame from heap_alloc mappable by d (shared info, grant frames):
+ * owner d, the hypervisor's own reference and use of its type, so that a guest
+ * can map it (read-only unless writable) and do nothing else with it.  While
+ * anyone refers to it d is kept alive, so that at d's end nobody does.
+ */
 void page_share_with_domain(struct page *p, struct domain *d, bool writable);
-/* Reverses it; false while the guest still maps the frame. */
+/* Reverses it; false while anyone still maps the frame.  Interrupts on. */
 bool must_check page_unshare(struct page *p);
 
 /* --- core/slab.c --- */
@@ -157,6 +175,8 @@ void *must_check mem_alloc_array_bytes(size_t size, size_t n); /* NULL on overfl
 /* --- machine-to-phys table --- */
 void m2p_set(mfn_t m, pfn_t p);
 pfn_t m2p_get(mfn_t m);
+/* First frame of the index-th 2 MiB of the table (a 2 MiB block of the heap); MFN_INVALID: a hole, or past its end. */
+mfn_t m2p_extent_mfn(u64 index);
 /* First frame of the table's index-th 2 MiB (XENMEM_machphys_mfn_list); MFN_INVALID: a hole, or past the end. */
 mfn_t m2p_extent_mfn(u64 index);
 
