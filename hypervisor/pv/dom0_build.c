@@ -149,6 +149,7 @@ static void start_first_vcpu(struct vcpu *v, const struct dom0_kernel *k, const 
     } while (rc == -E_PREEMPTED);
     if (rc)
         panic("Domain 0: its first vCPU cannot be started (error %d)\n", -rc);
+    atomic_fetch_and(&v->pause_flags, ~VPF_DOWN); /* runs once the domain is unpaused */
     mem_free(c);
 }
 
