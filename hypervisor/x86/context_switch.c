@@ -133,6 +133,7 @@ static void vcpu_load(struct vcpu *v, unsigned cpu)
 {
     bool selectors_ok;
 
+    gdt_load_idle(cpu); /* an NMI must find a GDT while CR3 changes under the old one */
     cpumask_set(&v->domain->pv.dirty_cpus, cpu); /* before CR3: who flushes must find this CPU */
     pv_perdomain_load_cpu(v, cpu);
     pv_load_cr3(v);
