@@ -8,7 +8,7 @@
 -include hypervisor/x86/decompress/decompress.mk
 
 IMAGE := hypervisor/x86/image
-LDFLAGS := -m elf_x86_64 -nostdlib -static -z noexecstack -z max-page-size=4096 --gc-sections \
+LDFLAGS := -m elf_x86_64 -nostdlib -static -z noexecstack -z max-page-size=4096 --gc-sections --no-relax \
         --build-id=none --no-warn-rwx-segments --orphan-handling=error
 
 $(B)/gen/zelo.lds: $(IMAGE)/zelo.lds.S hypervisor/x86/include/arch/layout.h

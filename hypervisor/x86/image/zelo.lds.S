@@ -27,6 +27,7 @@ SECTIONS
         KEEP(*(.head))
         *(.text.hot .text.hot.*)
         *(.text .text.*)
+        *(.plt .plt.* .iplt)
     } :text =0xcccccccc
     . = ALIGN(4096);
     __text_end = .;
