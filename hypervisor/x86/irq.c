@@ -128,7 +128,7 @@ int irq_request_gsi(u32 gsi, void (*handler)(void *data, struct cpu_user_regs *r
 
 /* --- descriptors --- */
 
-static void irq_retire_step(void *data);
+static void irq_step(void *data);
 
 static void irq_desc_init(struct irq_desc *desc, const struct irq_chip *chip)
 {
@@ -136,7 +136,8 @@ static void irq_desc_init(struct irq_desc *desc, const struct irq_chip *chip)
     desc->handler = irq_handle_unbound;
     desc->chip = chip;
     desc->old_cpu = -1;
-    tasklet_init(&desc->retire, irq_retire_step, desc);
+    tasklet_init(&desc->step[0], irq_step, desc);
+    tasklet_init(&desc->step[1], irq_step, desc);
 }
 
 void irq_gsi_init(u32 count)
@@ -160,6 +161,11 @@ struct irq_desc *irq_gsi_desc_new(u32 gsi, const struct irq_chip *chip)
 struct irq_desc *irq_gsi_desc(u32 gsi)
 {
     return gsi < nr_gsis && gsi_descs[gsi].chip ? &gsi_descs[gsi] : NULL;
+}
+
+bool irq_is_gsi(const struct irq_desc *desc)
+{
+    return desc >= gsi_descs && desc < gsi_descs + nr_gsis;
 }
 
 /* A used descriptor keeps its tasklet and its lock, which may both be in use a moment longer. */
@@ -252,6 +258,24 @@ int irq_place(struct irq_desc *const *descs, unsigned count)
     return 0;
 }
 
+/* The CPU that irq_step has something to do on, -1: none. */
+static int irq_step_cpu(const struct irq_desc *desc)
+{
+    if (desc->old_cpu >= 0)
+        return desc->old_cpu;
+    return desc->retiring ? desc->cpu : -1;
+}
+
+static void irq_schedule_step(struct irq_desc *desc)
+{
+    int cpu = irq_step_cpu(desc);
+
+    if (cpu < 0)
+        return;
+    desc->step_next ^= 1;
+    tasklet_schedule_on(&desc->step[desc->step_next], (unsigned)cpu);
+}
+
 void irq_move(struct irq_desc *desc, unsigned cpu)
 {
     desc->want_cpu = (u16)cpu;
@@ -264,7 +288,7 @@ void irq_move(struct irq_desc *desc, unsigned cpu)
     desc->chip->set_dest(desc, cpu_apicid[cpu]);
     desc->old_cpu = (s16)desc->cpu;
     desc->cpu = (u16)cpu;
-    tasklet_schedule_on(&desc->retire, (unsigned)desc->old_cpu);
+    irq_schedule_step(desc);
 }
 
 static void irq_leave_table(struct irq_desc *desc, unsigned cpu)
@@ -276,9 +300,10 @@ static void irq_leave_table(struct irq_desc *desc, unsigned cpu)
 /*
  * Runs on a CPU that an interrupt was moved away from, or on the last one of a
  * retiring interrupt, with interrupts on: whatever was on its way here has
- * been taken.
+ * been taken.  On any other CPU (the tasklet's other turn had not quite ended)
+ * it only sends itself on.
  */
-static void irq_retire_step(void *data)
+static void irq_step(void *data)
 {
     struct irq_desc *desc = data;
     unsigned cpu = this_cpu();
@@ -289,13 +314,14 @@ static void irq_retire_step(void *data)
     if (desc->old_cpu == (int)cpu) {
         irq_leave_table(desc, cpu);
         desc->old_cpu = -1;
-        if (desc->retiring)
-            tasklet_schedule_on(&desc->retire, desc->cpu);
-        else
-            irq_move(desc, desc->want_cpu);
-    } else if (desc->retiring && desc->cpu == cpu && desc->old_cpu < 0) {
+        irq_move(desc, desc->want_cpu);
+        if (desc->old_cpu < 0)
+            irq_schedule_step(desc);
+    } else if (irq_step_cpu(desc) == (int)cpu) {
         irq_leave_table(desc, cpu);
         gone = true;
+    } else {
+        irq_schedule_step(desc);
     }
     spin_unlock_irqrestore(&desc->lock, flags);
     if (gone)
@@ -310,8 +336,8 @@ void irq_retire(struct irq_desc *desc)
     spin_lock_irqsave(&desc->lock, flags);
     placed = desc->vector;
     desc->retiring = true;
-    if (placed && desc->old_cpu < 0)
-        tasklet_schedule_on(&desc->retire, desc->cpu);
+    if (placed && desc->old_cpu < 0) /* else a step is on its way */
+        irq_schedule_step(desc);
     spin_unlock_irqrestore(&desc->lock, flags);
     if (!placed)
         irq_desc_recycle(desc);
@@ -333,7 +359,7 @@ static void irq_dump_cpu(unsigned cpu)
     for (unsigned vector = VECTOR_FIRST_DYNAMIC; vector <= VECTOR_LAST_DYNAMIC; vector++) {
         const struct irq_desc *desc = READ_ONCE(per_cpu(irq_by_vector, cpu)[vector]);
 
-        if (desc && desc->cpu == cpu && (desc < gsi_descs || desc >= gsi_descs + nr_gsis))
+        if (desc && desc->cpu == cpu && !irq_is_gsi(desc))
             irq_dump_one("MSI vector", vector, desc);
     }
 }

@@ -19,7 +19,9 @@ struct pirq;           /* private: x86/pirq.h */
 struct pirq_domain {
     spinlock_t lock;   /* LOCK_IRQ_TABLE (irq) */
     struct pirq **by_nr; /* indexed by PIRQ number, nr_max pointers */
-    u32 nr_max;        /* PIRQ numbers 0..nr_max-1 may exist */
+    u32 nr_max;        /* PIRQ numbers 0..nr_max-1 may exist; a privileged domain's grows */
+    unsigned long *eoi_map; /* the guest's page of PHYSDEVOP_pirq_eoi_gmfn_*, NULL: none */
+    bool eoi_unmasks;  /* _v1: PHYSDEVOP_eoi unmasks the event channel too */
 };
 
 int pirq_domain_init(struct domain *d, u32 nr_max);

@@ -51,7 +51,8 @@ struct irq_desc {
     u16 cpu, want_cpu;            /* where it goes; where it should once old_cpu is through */
     s16 old_cpu;                  /* whose table still has it; -1: none */
     u64 count, unhandled;
-    struct tasklet retire;
+    struct tasklet step[2];       /* by turns: one that runs cannot be sent to another CPU */
+    u8 step_next;
     struct list free_link;        /* on the list of unused descriptors, irq.c's own lock */
 
     void (*device)(void *data, struct cpu_user_regs *regs); /* the hypervisor's own */
@@ -72,6 +73,7 @@ struct irq_desc {
 
 /* The descriptor of a GSI, NULL if no IO-APIC has that pin. */
 struct irq_desc *irq_gsi_desc(u32 gsi);
+bool irq_is_gsi(const struct irq_desc *desc);
 /* Boot: allocates the descriptors of GSIs 0..count-1; then one gets its chip. NULL: it has one already. */
 void irq_gsi_init(u32 count);
 struct irq_desc *irq_gsi_desc_new(u32 gsi, const struct irq_chip *chip);

@@ -26,6 +26,8 @@ struct pci_device *pci_device_find(struct pci_address a);
 /* -ENODEV; -EBUSY while it has MSIs. */
 int must_check pci_device_remove(struct pci_address a);
 
+#define MSI_MAX_COUNT 32 /* by the PCI specification */
+
 /* A group of MSIs (power of two, 1 for most), masked, unbound: out[0] leads it. */
 int must_check msi_create(struct pci_device *dev, unsigned count, struct irq_desc **out);
 /* One MSI-X entry; table_bar_base: where the table's BAR lies, for virtual functions. */
