@@ -25,11 +25,17 @@ $(B)/gen/symbols2.S: $(B)/zelo.pass1 $(IMAGE)/symbols.py
 $(B)/gen/symbols%.o: $(B)/gen/symbols%.S
 	$(CC) -c -o $@ $<
 
-$(B)/zelo.pass1: $(HV_O) $(HV_LIBS) $(B)/gen/symbols1.o $(B)/gen/zelo.lds
-	$(LD) $(LDFLAGS) -T $(B)/gen/zelo.lds -o $@ $(HV_O) $(HV_LIBS) $(B)/gen/symbols1.o
+$(B)/gen/lib_hooks.o: $(IMAGE)/lib_hooks.S
+	@mkdir -p $(@D)
+	$(CC) -c -o $@ $<
+
+IMAGE_IN := $(HV_O) $(HV_LIBS) $(B)/gen/lib_hooks.o
+
+$(B)/zelo.pass1: $(IMAGE_IN) $(B)/gen/symbols1.o $(B)/gen/zelo.lds
+	$(LD) $(LDFLAGS) -T $(B)/gen/zelo.lds -o $@ $(IMAGE_IN) $(B)/gen/symbols1.o
 
 $(B)/zelo.syms: $(B)/zelo.pass1 $(B)/gen/symbols2.o
-	$(LD) $(LDFLAGS) -T $(B)/gen/zelo.lds -o $@ $(HV_O) $(HV_LIBS) $(B)/gen/symbols2.o
+	$(LD) $(LDFLAGS) -T $(B)/gen/zelo.lds -o $@ $(IMAGE_IN) $(B)/gen/symbols2.o
 
 $(B)/zelo.elf: $(B)/zelo.syms $(IMAGE)/elf32.py
 	python3 $(IMAGE)/elf32.py $< $@
