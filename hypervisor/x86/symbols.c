@@ -31,3 +31,11 @@ const char *symbol_lookup(vaddr_t addr, u64 *offset)
     *offset = at - symbol_table[low - 1].offset;
     return symbol_names + symbol_table[low - 1].name;
 }
+
+const char *symbol_at(u32 n, vaddr_t *addr)
+{
+    if (n >= symbol_count)
+        return NULL;
+    *addr = (vaddr_t)__text_start + symbol_table[n].offset;
+    return symbol_names + symbol_table[n].name;
+}

@@ -82,6 +82,7 @@ extern u64 *cpu_gdt_page[];    /* the reserved GDT page of each CPU, to be mappe
 void show_registers(const struct cpu_user_regs *regs);
 void show_stack(const struct cpu_user_regs *regs);
 const char *symbol_lookup(vaddr_t addr, u64 *offset); /* NULL if none */
+const char *symbol_at(u32 n, vaddr_t *addr); /* the n-th symbol by address; NULL past the last */
 
 /* --- interrupt vectors --- */
 #define VECTOR_FIRST_DYNAMIC 0x20
