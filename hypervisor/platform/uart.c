@@ -46,6 +46,7 @@ struct uart {
     struct console_device device;
     struct uart_config config;
     bool present;    /* found and set up */
+    bool stuck;      /* its hardware took no byte for long (console lock) */
     u8 fifo, room;   /* bytes the transmit buffer takes at once; still free (console lock) */
     struct timer poll;
 };
@@ -70,16 +71,19 @@ static void uart_out(const struct uart *u, unsigned reg, u8 value)
 
 /* --- output --- */
 
-/* A byte takes 87 us at 115200 baud; a line whose hardware is stuck is given up after 100 ms. */
+/* A byte takes 87 us at 115200 baud; hardware that takes none for 100 ms is not waited for until it does again. */
 static bool uart_wait_room(struct uart *u)
 {
     u64 start = rdtsc(), limit = (tsc_khz ? tsc_khz : 3000000) * 100;
 
     while (!(uart_in(u, UART_LSR) & LSR_SENT)) {
-        if (rdtsc() - start > limit)
+        if (u->stuck || rdtsc() - start > limit) {
+            u->stuck = true;
             return false;
+        }
         cpu_relax();
     }
+    u->stuck = false;
     u->room = u->fifo;
     return true;
 }

@@ -111,7 +111,7 @@ void vga_init(void)
     const char *option = cmdline_get("vga");
 
     keep = option && !strcmp(option, "keep");
-    if (!vga_has_text())
+    if (mfn_is_invalid(hypervisor_root) || !hypervisor_root.n || !vga_has_text()) /* needs paging_init */
         return;
     screen = vmap_io(TEXT_PHYS, ROWS * COLUMNS * 2, MAP_RW | MAP_WC);
     if (!screen)

@@ -66,9 +66,9 @@ struct msr_policy;
 struct pv_domain {
     cpumask_t dirty_cpus;               /* CPUs whose TLB may hold this domain's translations */
     spinlock_t pt_lock;                 /* LOCK_PAGE_TABLES: page-table types and entries of this domain's tables */
-    mfn_t *perdomain_l3;                /* see pv/perdomain.c */
+    u64 *perdomain_l3;                  /* see pv/perdomain.c; NULL: no area (idle) */
     mfn_t perdomain_root;               /* L3 frame that slot 258 of its L4s points to */
-    void **perdomain_l1;                /* L1 pages of the area, by index */
+    u64 **perdomain_l1;                 /* L1 pages of the area, by index */
     u32 perdomain_l1_count;
     struct cpuid_policy *cpuid;         /* own; changed only while the domain has not run (domctl lock) */
     u32 pci_config_address;             /* what it wrote last to port 0xcf8; its own locking */
@@ -180,7 +180,12 @@ size_t pv_fpu_area_size(void);                 /* bytes, standard XSAVE format (
 int must_check pv_debugreg_set(struct vcpu *v, unsigned reg, u64 value); /* as pv_write_debugreg */
 
 /* --- time area: x86/pvclock.c --- */
-void pvclock_update(struct vcpu *v);        /* vcpu_info.time and the registered secondary area */
+/*
+ * vcpu_info.time and the registered secondary area.  The second only if v is the current vCPU, its kernel page
+ * tables loaded.  Needed once, for the values do not change; again only after either of them moved.
+ */
+void pvclock_update(struct vcpu *v);
+bool pvclock_is_stale(const struct vcpu *v); /* on switching in: is pvclock_update due? */
 void pvclock_wallclock_update(struct domain *d); /* shared_info wc_* */
 void pv_runstate_update(struct vcpu *v);    /* the registered runstate area, on switching in */
 

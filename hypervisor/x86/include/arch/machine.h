@@ -140,6 +140,7 @@ const void *acpi_find_table(const char sig[4]); /* mapped for good; NULL if none
 /* --- time: x86/time.c, x86/pvclock.c, platform/hpet.c, platform/pit.c, platform/rtc.c --- */
 void time_init_bsp(void);      /* calibrates the TSC against HPET, PM timer or PIT; logs which */
 void time_init_cpu(void);
+void time_check_sync(void);    /* BSP, all CPUs online, interrupts on: do their TSCs agree? Before domain 0 */
 extern u64 tsc_khz;
 u64 tsc_to_ns(u64 ticks);
 ns_t tsc_to_system_time(u64 tsc);
