@@ -63,7 +63,7 @@ static void memory_map_report(void)
     static const char *const names[] = { "?", "RAM", "reserved", "ACPI", "NVS", "unusable" };
 
     for (unsigned i = 0; i < e820_count; i++)
-        log_debug("Memory: %#014lx-%#014lx %s\n", (unsigned long)e820_map[i].addr,
+        log_debug("Memory: 0x%012lx-0x%012lx %s\n", (unsigned long)e820_map[i].addr,
                   (unsigned long)(e820_map[i].addr + e820_map[i].size - 1),
                   e820_map[i].type < sizeof(names) / sizeof(*names) ? names[e820_map[i].type] : "other");
 }
@@ -84,9 +84,10 @@ static const struct boot_module *module(unsigned n)
     return n < boot_info.module_count ? &boot_info.modules[n] : NULL;
 }
 
-static void modules_free(void)
+/* Domain 0's own modules are given back by dom0_create. */
+static void other_modules_free(void)
 {
-    for (unsigned i = 0; i < boot_info.module_count; i++)
+    for (unsigned i = 2; i < boot_info.module_count; i++)
         if (boot_info.modules[i].size)
             heap_add_range(boot_info.modules[i].start, boot_info.modules[i].start + boot_info.modules[i].size);
 }
@@ -97,7 +98,7 @@ static void dom0_start(void)
         panic("No kernel for domain 0: the boot loader must load it as the first module\n");
     dom0_create(module(0), module(1));
     cmdline_report_unknown();
-    modules_free();
+    other_modules_free();
 }
 
 static void machine_start(void)
@@ -112,9 +113,9 @@ static void machine_start(void)
     tasklet_room_init();
     timer_room_init();
     timer_cpu_init(cpu);
+    time_init_bsp();
     apic_timer_init_cpu();
     arch_irq_enable();
-    time_init_bsp();
     uart_init_irq();
 }
 
@@ -148,7 +149,6 @@ void hypervisor_start(u32 magic, paddr_t info)
     console_room_init();
     acpi_init();
     apic_init_bsp();
-    apic_init_cpu();
     percpu_init(smp_find_cpus());
     stack_switch(cpu_stack_alloc(0), start_on_own_stack);
 }

@@ -78,6 +78,25 @@ const char *multiboot_find(paddr_t info)
     return NULL;
 }
 
+/*
+ * Most loaders put the file's name before its arguments, GRUB 2 does not: it
+ * is left out here.
+ */
+static const char *arguments(u32 addr)
+{
+    const char *s = addr ? phys_to_virt(addr) : "";
+
+    if (strncmp(boot_info.loader, "GRUB 2", 6)) {
+        while (*s == ' ')
+            s++;
+        while (*s && *s != ' ')
+            s++;
+    }
+    while (*s == ' ')
+        s++;
+    return boot_string(s, STRING_MAX);
+}
+
 static void modules_read(const struct mb1_info *mb)
 {
     const struct mb1_module *m = phys_to_virt(mb->mods_addr);
@@ -89,7 +108,7 @@ static void modules_read(const struct mb1_info *mb)
         boot_info.modules[i] = (struct boot_module){
             .start = m[i].start,
             .size = m[i].end > m[i].start ? m[i].end - m[i].start : 0,
-            .cmdline = m[i].string ? boot_string(phys_to_virt(m[i].string), STRING_MAX) : "",
+            .cmdline = arguments(m[i].string),
         };
     boot_info.module_count = mb->mods_count;
 }
@@ -118,10 +137,10 @@ void multiboot_read(paddr_t info)
 {
     const struct mb1_info *mb = phys_to_virt(info);
 
-    if (mb->flags & MB1_CMDLINE)
-        boot_info.cmdline = boot_string(phys_to_virt(mb->cmdline), STRING_MAX);
     if (mb->flags & MB1_LOADER)
         boot_info.loader = boot_string(phys_to_virt(mb->loader), STRING_MAX);
+    if (mb->flags & MB1_CMDLINE)
+        boot_info.cmdline = arguments(mb->cmdline);
     if (mb->flags & MB1_MODULES)
         modules_read(mb);
     framebuffer_read(mb);
