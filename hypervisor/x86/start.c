@@ -128,6 +128,7 @@ static void domains_start(void)
     cpu_info()->vcpu = idle_vcpu_create(cpu);
     sched_cpu_init(cpu);
     smp_boot_others();
+    time_check_sync();
     paging_drop_low_map();
 }
 
