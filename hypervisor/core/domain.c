@@ -265,6 +265,7 @@ static void domain_free_tasklet(void *data)
     rangeset_destroy(&d->irqs);
     if (d->target)
         domain_put(d->target);
+    mem_free(d->memory_map);
     mem_free(d->vcpu);
     heap_free(d, domain_struct_order());
     event_send_host_virq(VIRQ_DOM_EXC);

@@ -130,29 +130,34 @@ int domain_release_page(struct domain *d, struct page *p)
     return allocated ? 0 : -EINVAL;
 }
 
-int domain_steal_page(struct domain *d, struct page *p)
+int domain_take_page(struct domain *d, struct page *p)
 {
     u64 alone = PGC_ALLOCATED | 1;
-    bool stolen = false, last = false;
+    bool last = false;
     int rc = -EINVAL;
 
     spin_lock(&d->page_lock);
-    if (page_owner(p) == d && !(atomic_read(&p->count) & PGC_HEAP)) {
-        /* The lock keeps the frame d's: the way out of a frame without references passes it too. */
-        stolen = atomic_cas(&p->count, &alone, 0);
-        rc = stolen ? 0 : -EBUSY;
-    }
-    if (stolen) {
+    /* The lock keeps the frame d's: the way out of a frame without references passes it too. */
+    if (page_owner(p) == d && !(atomic_read(&p->count) & PGC_HEAP))
+        rc = atomic_cas(&p->count, &alone, 0) ? 0 : -EBUSY;
+    if (!rc) {
         BUG_ON(p->type & PGT_COUNT_MASK);
         last = account_out(d, p);
         page_set_owner(p, NULL);
         p->type = 0;
     }
     spin_unlock(&d->page_lock);
-    if (stolen)
-        tlb_flush_mask(&cpu_online, TLB_FLUSH_ALL, 0);
     if (last)
         domain_put(d);
+    return rc;
+}
+
+int domain_steal_page(struct domain *d, struct page *p)
+{
+    int rc = domain_take_page(d, p);
+
+    if (!rc)
+        tlb_flush_mask(&cpu_online, TLB_FLUSH_ALL, 0);
     return rc;
 }
 

@@ -4,13 +4,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #define HOST_FRAME_TABLE 0x210000000000UL
 
 struct page *const frame_table = (struct page *)HOST_FRAME_TABLE;
 u64 max_frame;
-static u64 m2p[HOST_FRAMES];
+static u64 *m2p; /* in one 2 MiB block of RAM */
 
 static void arena_map(vaddr_t va, size_t size)
 {
@@ -28,13 +29,20 @@ void host_arena_init(void)
     arena_map(HOST_ARENA, HOST_FRAMES << PAGE_SHIFT);
     arena_map(HOST_FRAME_TABLE, HOST_FRAMES * sizeof(struct page));
     max_frame = HOST_FRAMES;
-    for (u64 i = 0; i < HOST_FRAMES; i++)
-        m2p[i] = PFN_INVALID.n;
     for (u64 i = 0; i < HOST_FIRST_RAM; i++)
         frame_table[i].count = PGC_RESERVED;
     heap_add_range(HOST_FIRST_RAM << PAGE_SHIFT, HOST_FRAMES << PAGE_SHIFT);
+    m2p = heap_alloc(9, HEAP_NO_SCRUB);
+    memset(m2p, 0xff, MiB(2));
 }
 
 bool mfn_valid(mfn_t m) { return m.n < max_frame; }
-void m2p_set(mfn_t m, pfn_t p) { m2p[m.n] = p.n; }
-pfn_t m2p_get(mfn_t m) { return PFN(m2p[m.n]); }
+
+void m2p_set(mfn_t m, pfn_t p)
+{
+    if (mfn_valid(m))
+        m2p[m.n] = p.n;
+}
+
+pfn_t m2p_get(mfn_t m) { return mfn_valid(m) ? PFN(m2p[m.n]) : PFN_INVALID; }
+mfn_t m2p_extent_mfn(u64 index) { return index ? MFN_INVALID : virt_to_mfn(m2p); }

@@ -98,8 +98,6 @@ unsigned arch_phys_addr_bits(void) { return 40; }
 u32 arch_tsc_khz(void) { return 1000000; }
 void arch_physinfo(struct xen_sysctl_physinfo *pi) { pi->threads_per_core = pi->cores_per_socket = 1; }
 void arch_cputopo(unsigned cpu, struct xen_sysctl_cputopo *t) { t->core = t->socket = cpu; }
-/* One extent of the M2P: a number that no frame has. */
-u64 arch_m2p_extent(u64 index) { return index ? 0 : HOST_FRAMES; }
 
 void tlb_flush_local(unsigned what, vaddr_t va)
 {

@@ -41,9 +41,9 @@ static void test_exhaust_and_merge(void **state)
     while (n--)
         heap_free_pages(all[n], 0);
     assert_int_equal(heap_free_page_count(), before);
-    big = heap_alloc_pages(15, HEAP_NO_SCRUB);
+    big = heap_alloc_pages(14, HEAP_NO_SCRUB);
     assert_non_null(big);
-    heap_free_pages(big, 15);
+    heap_free_pages(big, 14);
     free(all);
 }
 
@@ -165,9 +165,9 @@ static void test_many_cpus(void **state)
 
     host_run_cpus(4, hammer, NULL);
     assert_int_equal(heap_free_page_count(), before);
-    p = heap_alloc_pages(15, HEAP_NO_SCRUB);
+    p = heap_alloc_pages(14, HEAP_NO_SCRUB);
     assert_non_null(p);
-    heap_free_pages(p, 15);
+    heap_free_pages(p, 14);
 }
 
 int main(void)

@@ -11,6 +11,8 @@ UB ?= $(B)/unit
 UNIT_T := $(if $(T),$(T),$(sort $(basename $(notdir $(wildcard tests/unit/test_*.c)))))
 UNIT_HV := $(sort $(wildcard hypervisor/core/*.c hypervisor/pv/*.c))
 UNIT_HOST := $(sort $(wildcard tests/host/*.c))
+UNIT_FALLBACK := $(sort $(wildcard tests/host/fallback/*.c))
+UNIT_FALLBACK_O := $(UNIT_FALLBACK:%.c=$(UB)/%.o)
 UNIT_HV_O := $(UNIT_HV:%.c=$(UB)/%.o)
 UNIT_HOST_O := $(UNIT_HOST:%.c=$(UB)/%.o)
 UNIT_BIN := $(UNIT_T:%=$(UB)/%)
@@ -46,12 +48,16 @@ $(UB)/libhv.a: $(UNIT_HV_O)
 	@rm -f $@; ar rcs $@ $$(ls $^ 2>/dev/null)
 $(UB)/libhost.a: $(UNIT_HOST_O)
 	@rm -f $@; ar rcs $@ $$(ls $^ 2>/dev/null)
+$(UB)/libfallback.a: $(UNIT_FALLBACK_O)
+	@rm -f $@; ar rcs $@ $$(ls $^ 2>/dev/null)
 
-$(UB)/test_%: $(UB)/tests/unit/test_%.o $(UB)/libhost.a $(UB)/libhv.a tests/unit/link.sh
+$(UB)/test_%: $(UB)/tests/unit/test_%.o $(UB)/libhost.a $(UB)/libhv.a $(UB)/libfallback.a \
+        tests/unit/link.sh
 	@rm -f $@
-	@test -e $< && CC="$(CC)" FLAGS="$(UNIT_CFLAGS)" tests/unit/link.sh $@ $< $(UB)/libhost.a $(UB)/libhv.a
+	@test -e $< && CC="$(CC)" FLAGS="$(UNIT_CFLAGS)" tests/unit/link.sh $@ $< $(UB)/libhost.a $(UB)/libhv.a \
+	    $(UB)/libfallback.a
 
--include $(UNIT_HV_O:.o=.d) $(UNIT_HOST_O:.o=.d) $(UNIT_T:%=$(UB)/tests/unit/%.d)
+-include $(UNIT_HV_O:.o=.d) $(UNIT_HOST_O:.o=.d) $(UNIT_FALLBACK_O:.o=.d) $(UNIT_T:%=$(UB)/tests/unit/%.d)
 
 .PRECIOUS: $(UB)/tests/unit/%.o
 .PHONY: unit unit-build

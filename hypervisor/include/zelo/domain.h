@@ -79,6 +79,8 @@ struct domain {
     u64 claimed_pages;         /* outstanding claim; heap lock */
     u64 shared_pages;          /* unused by PV; reported */
     u64 shr_frames;
+    struct e820_range *memory_map; /* XENMEM_set_memory_map, NULL: none; domain lock */
+    u32 memory_map_count;
 
     shared_info_t *shared_info;
 

@@ -69,7 +69,6 @@ struct xen_sysctl_cputopo;
 void arch_physinfo(struct xen_sysctl_physinfo *pi);
 void arch_cputopo(unsigned cpu, struct xen_sysctl_cputopo *t);
 u32 arch_tsc_khz(void);
-u64 arch_m2p_extent(u64 index);
 
 /* --- other CPUs --- */
 void cpu_kick(unsigned cpu);
