@@ -21,6 +21,8 @@ void e820_add(paddr_t addr, u64 size, u32 type)
 {
     if (!size)
         return;
+    if (!type || type > E820_UNUSABLE)
+        type = E820_RESERVED; /* loaders' own types, such as GRUB's for UEFI's code */
     size = MIN(size, ~addr); /* not past the end of the address space */
     if (raw_count < E820_MAX)
         raw[raw_count++] = (struct e820_range){ addr, size, type };
