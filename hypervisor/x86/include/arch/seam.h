@@ -95,6 +95,7 @@ struct xen_sysctl_cputopo;
 void arch_physinfo(struct xen_sysctl_physinfo *pi);  /* cpu_khz, hw_cap, threads, cores */
 void arch_cputopo(unsigned cpu, struct xen_sysctl_cputopo *t);
 u32 arch_tsc_khz(void);
+u64 arch_cpu_physid(unsigned cpu); /* APIC ID, and above bit 32 the ACPI ID: VCPUOP_get_physid */
 
 /* --- other CPUs --- */
 void cpu_kick(unsigned cpu);      /* makes the CPU look at its softirqs and events; itself too */

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Caps: how much a domain may run at most, in percent of one CPU.
+ *
+ * A capped domain gets a budget of running time each period; its vCPUs take
+ * pieces of it when they are switched in or have used up the last, and give
+ * back what they did not use.  A vCPU that finds none is parked until the
+ * period ends.  Time used beyond the budget (a piece ends a little late) is
+ * taken off the next one.
+ *
+ * Lock order: a run queue's lock, then sched_domain.lock.
+ */
+#include "sched_private.h"
+
+#define BUDGET_PIECE_MIN MICROSECS(500)
+
+static ns_t cap_budget(u16 cap)
+{
+    return SCHED_CAP_PERIOD * cap / 100;
+}
+
+bool sched_budget_take(struct vcpu *v)
+{
+    struct sched_domain *s = &v->domain->sched;
+    unsigned long flags;
+    ns_t piece;
+
+    spin_lock_irqsave(&s->lock, flags);
+    piece = MAX(cap_budget(s->cap) / 4, BUDGET_PIECE_MIN);
+    piece = MIN(piece, s->budget);
+    if (piece > 0) {
+        s->budget -= piece;
+        v->sched.budget += piece;
+    }
+    spin_unlock_irqrestore(&s->lock, flags);
+    return v->sched.budget > 0;
+}
+
+void sched_budget_return(struct vcpu *v)
+{
+    struct sched_domain *s = &v->domain->sched;
+    unsigned long flags;
+
+    if (likely(!v->sched.budget))
+        return;
+    spin_lock_irqsave(&s->lock, flags);
+    if (s->cap)
+        s->budget += v->sched.budget;
+    v->sched.budget = 0;
+    spin_unlock_irqrestore(&s->lock, flags);
+}
+
+static void cap_unpark(struct domain *d)
+{
+    struct vcpu *v;
+
+    for_each_vcpu(d, v) {
+        unsigned long flags;
+        struct sched_cpu *c;
+
+        if (!READ_ONCE(v->sched.parked))
+            continue;
+        flags = arch_irq_save();
+        c = sched_lock_vcpu(v);
+        v->sched.parked = false;
+        sched_make_queued(c, v);
+        spin_unlock(&c->lock);
+        arch_irq_restore(flags);
+    }
+}
+
+static void cap_replenish(void *data)
+{
+    struct domain *d = data;
+    struct sched_domain *s = &d->sched;
+    unsigned long flags;
+    ns_t full;
+
+    spin_lock_irqsave(&s->lock, flags);
+    full = cap_budget(s->cap);
+    s->budget = MIN(s->budget + full, full);
+    spin_unlock_irqrestore(&s->lock, flags);
+    if (full)
+        timer_set(&s->replenish, time_now() + SCHED_CAP_PERIOD);
+    cap_unpark(d);
+}
+
+/* Domctl lock held. */
+void sched_cap_set(struct domain *d, u16 cap)
+{
+    struct sched_domain *s = &d->sched;
+    unsigned long flags;
+    ns_t full;
+    bool had;
+
+    spin_lock_irqsave(&s->lock, flags);
+    full = cap_budget(cap);
+    had = s->cap;
+    s->cap = cap;
+    s->budget = had ? MIN(s->budget, full) : full;
+    spin_unlock_irqrestore(&s->lock, flags);
+    if (cap && !had) {
+        struct vcpu *v;
+
+        timer_set(&s->replenish, time_now() + SCHED_CAP_PERIOD);
+        for_each_vcpu(d, v) /* those that run have no timer for it yet */
+            if (READ_ONCE(v->is_running))
+                softirq_raise_on(READ_ONCE(v->processor), SOFTIRQ_SCHEDULE);
+    } else if (!cap) {
+        timer_stop(&s->replenish);
+        cap_unpark(d);
+    }
+}
+
+void sched_cap_init(struct domain *d)
+{
+    spin_lock_init(&d->sched.lock, LOCK_LEAF);
+    timer_init(&d->sched.replenish, cap_replenish, d, this_cpu());
+}
+
+void sched_cap_destroy(struct domain *d)
+{
+    timer_kill(&d->sched.replenish);
+}

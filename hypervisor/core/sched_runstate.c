@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* How long each vCPU has been running, waiting, blocked and offline (<xen/vcpu.h>). */
+#include "sched_private.h"
+
+int sched_runstate_of(const struct vcpu *v)
+{
+    if (vcpu_runnable(v))
+        return RUNSTATE_runnable;
+    return atomic_read(&v->pause_flags) & VPF_BLOCKED ? RUNSTATE_blocked : RUNSTATE_offline;
+}
+
+void sched_runstate_set(struct vcpu *v, int state, ns_t now)
+{
+    struct vcpu_runstate_info *r = &v->sched.runstate;
+    s64 delta = now - (s64)r->state_entry_time;
+
+    if (r->state == state)
+        return;
+    if (delta > 0) {
+        r->time[r->state] += (u64)delta;
+        r->state_entry_time = (u64)now;
+    }
+    r->state = state;
+}
+
+/* The one that runs here changes by this CPU's own doing only: it needs no lock, and its switch-in asks often. */
+void vcpu_runstate_get(const struct vcpu *v, struct vcpu_runstate_info *out)
+{
+    unsigned long flags = arch_irq_save();
+    struct sched_cpu *c = NULL;
+    s64 delta;
+
+    if (!v->is_running || READ_ONCE(v->processor) != this_cpu())
+        c = sched_lock_vcpu(v);
+    *out = v->sched.runstate;
+    if (c)
+        spin_unlock(&c->lock);
+    arch_irq_restore(flags);
+    delta = time_now() - (s64)out->state_entry_time;
+    if (delta > 0)
+        out->time[out->state] += (u64)delta;
+}
+
+ns_t vcpu_cpu_time(const struct vcpu *v)
+{
+    struct vcpu_runstate_info r;
+
+    vcpu_runstate_get(v, &r);
+    return (ns_t)r.time[RUNSTATE_running];
+}
+
+ns_t cpu_idle_time(unsigned cpu)
+{
+    return idle_vcpu[cpu] ? vcpu_cpu_time(idle_vcpu[cpu]) : 0;
+}
