@@ -69,6 +69,7 @@ struct xen_sysctl_cputopo;
 void arch_physinfo(struct xen_sysctl_physinfo *pi);
 void arch_cputopo(unsigned cpu, struct xen_sysctl_cputopo *t);
 u32 arch_tsc_khz(void);
+u64 arch_cpu_physid(unsigned cpu);
 
 /* --- other CPUs --- */
 void cpu_kick(unsigned cpu);
