@@ -34,11 +34,20 @@ hypercall_fn do_grant_table_op;
 /*
  * The page-table side, in pv/grant_map.c.  host_addr is a virtual address of
  * the current vCPU, or with GNTMAP_contains_pte the machine address of an L1
- * entry.  The caller has taken the frame reference and, for !readonly, the
- * PGT_WRITABLE type that the new entry will stand for.  GNTST_*.
+ * entry.  A mapping's references belong to its entry.
  */
-int pv_grant_map(u64 host_addr, mfn_t frame, u32 gntmap_flags, bool io_cache_none);
-/* Clears (or, with new_addr, replaces by that address's entry) the mapping of frame. GNTST_*. */
-int pv_grant_unmap(u64 host_addr, mfn_t frame, u64 new_addr, u32 gntmap_flags);
+/*
+ * The caller has taken the frame reference and, for !readonly, the
+ * PGT_WRITABLE type; they are the new entry's if this succeeds.  GNTST_*.
+ */
+int pv_grant_map(u64 host_addr, mfn_t frame, u32 gntmap_flags);
+/*
+ * Clears (or, with new_addr, replaces by that address's entry) the mapping of
+ * frame.  GNTST_*.  The old entry's references are left: the caller drops them
+ * with pv_grant_drop(*old) after a pv_grant_flush().
+ */
+int pv_grant_unmap(u64 host_addr, mfn_t frame, u64 new_addr, u32 gntmap_flags, u64 *old);
+void pv_grant_flush(void);              /* the current domain's translations, on all CPUs */
+void pv_grant_drop(u64 old);
 
 #endif
