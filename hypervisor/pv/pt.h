@@ -102,45 +102,61 @@ int must_check pt_update(const struct pt_ctx *c, u64 *pte, unsigned level, u64 n
  * that frame is not a validated page table of d; sets the level.
  */
 u64 *pt_find_l1e(struct vcpu *v, vaddr_t va, struct page **table);
+u64 *pt_find_l1e_from(mfn_t root, vaddr_t va, struct page **table);
 u64 *pt_find_entry(struct domain *d, paddr_t ma, unsigned *level, struct page **table);
 
 /*
  * For grant mappings, whose references the grant table has taken itself: puts
  * 'new' (normalised here) in place of 'expect' (compared without accessed and
  * dirty bits) with no reference counting at all.  False: another entry is
- * there.  Then, after the TLB flush if one is needed, the caller answers for
- * what the old entry owned (pt_l1e_put, or its own page_put_type/page_put; it
- * must call pt_note_foreign_unmap(frame's owner) if it was a writable mapping
- * and it does not use pt_l1e_put).
+ * there.  The caller answers for what the old entry owned: with pt_l1e_put, or
+ * with its own page_put_type and page_put; in the latter case after a flush of
+ * this domain's CPUs, or after pt_note_foreign_unmap(owner of the frame).
  */
 bool must_check pt_l1e_exchange(u64 *pte, u64 expect, u64 new);
 
 /* --- pt_flush.c: when does a change of type need a TLB flush? --- */
+/* Another domain lost a writable mapping of owner's frame; its CPUs may still have it in their TLBs. */
 void pt_note_foreign_unmap(struct domain *owner);
-void pt_stamp(struct page *p);                       /* its last use as the present type goes now */
-void pt_flush_before_retype(struct page *p, u32 stamp);
+void pt_stamp(struct page *p);                       /* a writable mapping, or the use as a table, goes now */
+void pt_flush_stale(struct domain *d, u32 stamp);    /* flushes unless that has happened since the stamp */
 void pt_flush_domain(struct domain *d);              /* all translations of d, on all its CPUs */
+/* The CPUs that may hold translations of the vCPUs in the guest's bitmap at va. -EFAULT. */
+int must_check pt_cpus_of_vcpus(struct domain *d, vaddr_t bitmap, cpumask_t *out);
 
 /* --- page_type.c: what the contract does not show --- */
+/* How far a page table is (page.pt.partial) that is neither validated nor nothing. */
+#define PT_VALIDATING 1       /* entries below pt.entries are done */
+#define PT_UNDOING (-1)       /* entries below pt.entries are still to do */
+#define PT_UNDOING_CHILD (-2) /* ... and the table below entry pt.entries, whose reference is still held */
 /* Goes on with a stopped undoing, if any: 0 or -E_PREEMPTED.  The caller holds a reference and pt_lock. */
-int must_check page_finish_undo(struct page *p);
+int must_check page_finish_undo(struct page *p, bool preemptible);
 /* page_put_type with a choice: on -E_PREEMPTED the use is dropped; the rest is page_finish_undo's. */
 int must_check page_put_type_from(struct page *p, bool preemptible);
 
-/* --- pt_validate.c: called by page_type.c at 0->1 and 1->0, pt_lock held --- */
+/* --- pt_validate.c: called by page_type.c only, pt_lock held; progress is in page.pt --- */
 int must_check pt_validate(struct page *p, u64 type);
 int must_check pt_undo(struct page *p, u64 type, bool preemptible);
 
 /* --- pt_undo.c: undoing that a hypercall of this vCPU left half-way --- */
-/* Keeps a reference to p until page_finish_undo is through with it. */
-void pt_undo_remember(struct page *p);
-/* At the start (and end) of every page-table hypercall: 0 or -E_PREEMPTED. No lock held. */
+/* Takes over the caller's reference to p until page_finish_undo is through with it. pt_lock held. */
+void pt_undo_adopt(struct page *p);
+/* The same with a reference of its own, and only if there is room; else the next user of the frame does it. */
+void pt_undo_offer(struct page *p);
+/* At the start (and end) of page-table hypercalls: 0 or -E_PREEMPTED. No pt_lock held. */
 int must_check pt_undo_continue(struct vcpu *v);
 static inline bool pt_undo_pending(const struct vcpu *v) { return v->pv.undo != NULL; }
 
+/* --- roots.c --- */
+int must_check pt_new_root_kernel(struct vcpu *v, mfn_t m); /* MMUEXT_NEW_BASEPTR and _USER_BASEPTR; v is current */
+int must_check pt_new_root_user(struct vcpu *v, mfn_t m);   /* MFN_INVALID: none */
+int must_check pt_put_roots(struct vcpu *v);                /* 0 or -E_PREEMPTED: call again */
+
 /* --- owner.c: the domain arguments of mmu_update, mmuext_op and update_va_mapping_otherdomain --- */
-/* The owner of the frames, referenced unless it is a pseudo domain: -ESRCH, -EPERM. */
+/* FD: whose frames. -ESRCH, -EPERM. */
 int must_check pt_frame_owner_get(domid_t id, struct domain **out);
-void pt_domain_put(struct domain *d);
+/* PFD as the ABI encodes it: 0 for the caller, else id + 1. */
+int must_check pt_table_owner_get(u32 pfd, struct domain **out);
+void pt_owner_put(struct domain *d);
 
 #endif

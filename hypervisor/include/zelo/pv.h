@@ -77,7 +77,6 @@ struct pv_domain {
     bool log_dirty; struct log_dirty *dirty;
     u64 max_pfn_seen;
     void *relmem_cursor; u32 relmem_phase; /* progress of pv_domain_relinquish */
-    u64 relmem_left;                    /*   frames of the list still to see in this phase */
     u64 tlb_flushed_at;                 /* (a) pv/pt_flush.c: all its CPUs were flushed at this tick */
     u64 foreign_unmapped_at;            /* (a) tick at which another domain lost a writable mapping of its frame */
 };

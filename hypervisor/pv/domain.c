@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* The paravirtual part of a domain: made and freed with it. */
+#include <zelo/domain.h>
+
+#include "perdomain.h"
+
+int pv_domain_init(struct domain *d)
+{
+    int rc;
+
+    spin_lock_init(&d->pv.pt_lock, LOCK_PAGE_TABLES);
+    rc = perdomain_init(d);
+    if (rc)
+        return rc;
+    rc = pv_cpuid_domain_init(d);
+    if (rc)
+        perdomain_free(d);
+    return rc;
+}
+
+void pv_domain_free(struct domain *d)
+{
+    pv_cpuid_domain_free(d);
+    perdomain_free(d);
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * HYPERVISOR_mmu_update: lists of (machine address, value) pairs that change
+ * page-table entries or the machine-to-phys table.
+ *
+ * Guests send them in batches, mostly for one table.  So requests are copied a
+ * few at a time, pt_lock is held over the whole batch, and the table is looked
+ * up and referenced when it changes, not for each request.
+ */
+#include "pt.h"
+
+#include <zelo/errno.h>
+#include <zelo/guest.h>
+#include <zelo/hypercall.h>
+
+#define BATCH 16
+#define MMU_UPDATE_PREEMPTED 0x80000000u /* in count: pdone already holds what earlier rounds did */
+
+struct update {
+    struct pt_ctx c;
+    u64 mfn;            /* of page */
+    struct page *page;  /* the table of the last request, referenced; NULL: none */
+    char *entries;
+};
+
+static int table_select(struct update *u, u64 mfn)
+{
+    struct page *p = mfn_to_page(MFN(mfn));
+
+    if (!mfn_valid(MFN(mfn)) || !page_get(p, u->c.table_owner))
+        return -EINVAL;
+    if (u->page)
+        page_put(u->page);
+    u->page = p;
+    u->mfn = mfn;
+    u->entries = mfn_to_virt(MFN(mfn));
+    return 0;
+}
+
+/* A frame that is no table: the guest could have written there itself. */
+static int plain_write(struct update *u, u64 *entry, u64 val, unsigned flags)
+{
+    int rc = page_get_type(u->page, PGT_WRITABLE);
+
+    if (rc)
+        return rc;
+    if (flags & PT_KEEP_AD)
+        val |= READ_ONCE(*entry) & (PTE_A | PTE_D);
+    WRITE_ONCE(*entry, val);
+    page_put_type(u->page);
+    return 0;
+}
+
+static int entry_write(struct update *u, paddr_t ma, u64 val, unsigned flags)
+{
+    u64 type, old, *entry;
+    int rc;
+
+    if (ma % sizeof(u64))
+        return -EINVAL;
+    if (!u->page || u->mfn != PFN_DOWN(ma)) {
+        rc = table_select(u, PFN_DOWN(ma));
+        if (rc)
+            return rc;
+    }
+    entry = (u64 *)(u->entries + (ma & PAGE_OFFSET_MASK));
+    type = READ_ONCE(u->page->type); /* a table type stays while pt_lock is held */
+    if (likely((type & PGT_VALIDATED) && PT_LEVEL(type) - 1 < 4))
+        return pt_update(&u->c, entry, PT_LEVEL(type), val, flags, &old);
+    return plain_write(u, entry, val, flags);
+}
+
+static int machphys_update(struct update *u, paddr_t ma, u64 pfn)
+{
+    mfn_t m = MFN(PFN_DOWN(ma));
+    struct page *p = mfn_to_page(m);
+
+    if (!mfn_valid(m) || !page_get(p, u->c.frame_owner))
+        return -EINVAL;
+    m2p_set(m, PFN(pfn));
+    page_put(p);
+    return 0;
+}
+
+static int update_one(struct update *u, const struct mmu_update *r)
+{
+    switch (r->ptr & 3) {
+    case MMU_NORMAL_PT_UPDATE:
+    case MMU_PT_UPDATE_NO_TRANSLATE: /* PV frame numbers are never translated */
+        return entry_write(u, r->ptr & ~3ULL, r->val, 0);
+    case MMU_PT_UPDATE_PRESERVE_AD:
+        return entry_write(u, r->ptr & ~3ULL, r->val, PT_KEEP_AD);
+    default:
+        return machphys_update(u, r->ptr & ~3ULL, r->val);
+    }
+}
+
+/* Works through the list; *done counts what succeeded. 0, -E_PREEMPTED with work left, or the first error. */
+static int update_list(struct update *u, vaddr_t list, u32 count, u32 *done)
+{
+    struct mmu_update req[BATCH];
+
+    while (*done < count) {
+        u32 n = MIN(count - *done, (u32)BATCH);
+
+        if (guest_read(req, list + (u64)*done * sizeof(*req), n * sizeof(*req)))
+            return -EFAULT;
+        for (u32 i = 0; i < n; i++) {
+            int rc = update_one(u, &req[i]);
+
+            if (rc)
+                return rc;
+            ++*done;
+            if (unlikely(pt_undo_pending(current)))
+                return -E_PREEMPTED;
+        }
+        if (*done < count && hypercall_should_preempt())
+            return -E_PREEMPTED;
+    }
+    return 0;
+}
+
+static int update_locked(struct update *u, vaddr_t list, u32 count, u32 *done)
+{
+    int rc;
+
+    pt_lock(u->c.table_owner);
+    rc = update_list(u, list, count, done);
+    pt_unlock(u->c.table_owner);
+    if (u->page)
+        page_put(u->page);
+    return rc;
+}
+
+static int update_for(u32 domains, vaddr_t list, u32 count, u32 *done)
+{
+    struct update u = { .page = NULL };
+    int rc = pt_table_owner_get(domains >> 16, &u.c.table_owner);
+
+    if (rc)
+        return rc;
+    rc = pt_frame_owner_get((domid_t)domains, &u.c.frame_owner);
+    if (!rc) {
+        rc = update_locked(&u, list, count, done);
+        pt_owner_put(u.c.frame_owner);
+    }
+    pt_owner_put(u.c.table_owner);
+    return rc;
+}
+
+/* arg: list, count, where to say how many succeeded (may be 0), domains. */
+long do_mmu_update(const struct hypercall_args *a)
+{
+    struct hypercall_args next = *a;
+    u32 count = (u32)a->arg[1], done = 0, before = 0, total;
+    int rc = pt_undo_continue(current);
+
+    if ((count & MMU_UPDATE_PREEMPTED) && a->arg[2] && copy_from_guest(&before, a->arg[2]))
+        return -EFAULT;
+    count &= ~MMU_UPDATE_PREEMPTED;
+    if (!rc)
+        rc = update_for((u32)a->arg[3], a->arg[0], count, &done);
+    if (!rc)
+        rc = pt_undo_continue(current);
+    total = before + done;
+    if (a->arg[2] && copy_to_guest(a->arg[2], &total))
+        return -EFAULT;
+    if (rc != -E_PREEMPTED)
+        return rc;
+    next.arg[0] += (u64)done * sizeof(struct mmu_update);
+    next.arg[1] = (count - done) | MMU_UPDATE_PREEMPTED;
+    return hypercall_continue(__HYPERVISOR_mmu_update, &next);
+}

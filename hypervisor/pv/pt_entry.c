@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a page-table entry may be, and the references it owns.
+ *
+ * Frames come in two kinds.  RAM is counted: an entry takes a reference and,
+ * if it allows writing, the type PGT_WRITABLE.  I/O memory is not: the domain
+ * must have been given the frame (io_frames), and that is all.  Which kind a
+ * frame is never changes, so that dropping agrees with taking.
+ */
+#include "pt.h"
+
+#include <zelo/errno.h>
+
+bool pt_nx_usable = true;
+
+/* Bits of a present entry that the CPU would call reserved. */
+static bool nx_refused(u64 e)
+{
+    return (e & PTE_NX) && !pt_nx_usable;
+}
+
+/* By the ABI the caller has the rights of whose frames it names, or its own with DOMID_IO. */
+static int l1e_check_io(const struct pt_ctx *c, u64 e)
+{
+    struct domain *d = c->frame_owner == dom_io ? current->domain : c->frame_owner;
+    mfn_t m = pte_mfn(e);
+
+    if (m.n >> (arch_phys_addr_bits() - PAGE_SHIFT))
+        return -EINVAL;
+    return rangeset_contains(&d->io_frames, m.n, m.n) ? 0 : -EPERM;
+}
+
+int pt_l1e_get(const struct pt_ctx *c, u64 e)
+{
+    mfn_t m = pte_mfn(e);
+    struct page *p;
+    int rc;
+
+    if (!(e & PTE_P))
+        return 0;
+    if (nx_refused(e))
+        return -EINVAL;
+    if (unlikely(pt_frame_is_io(m)))
+        return l1e_check_io(c, e);
+    /* Uncached RAM: only who drives devices has a use for it. */
+    if (unlikely(e & PTE_CACHE) && !c->table_owner->is_privileged)
+        return -EINVAL;
+    p = mfn_to_page(m);
+    if (!page_get(p, c->frame_owner))
+        return -EINVAL;
+    if (!(e & PTE_RW))
+        return 0;
+    rc = page_get_type(p, PGT_WRITABLE);
+    if (rc)
+        page_put(p);
+    return rc;
+}
+
+static void writable_put(struct domain *d, struct page *p)
+{
+    if (likely(pt_page_owned_by(p, d)))
+        pt_stamp(p);
+    else
+        pt_note_foreign_unmap(page_owner(p));
+    page_put_type(p);
+}
+
+void pt_l1e_put(struct domain *d, u64 e)
+{
+    mfn_t m = pte_mfn(e);
+    struct page *p;
+
+    if (!(e & PTE_P) || unlikely(pt_frame_is_io(m)))
+        return;
+    p = mfn_to_page(m);
+    if (e & PTE_RW)
+        writable_put(d, p);
+    page_put(p);
+}
+
+int pt_upper_get(struct domain *d, u64 e, unsigned level)
+{
+    const u64 refused = PTE_PWT | PTE_PCD | PTE_PSE;
+    mfn_t m = pte_mfn(e);
+    struct page *p;
+    int rc;
+
+    if ((e & refused) || nx_refused(e) || !mfn_valid(m))
+        return -EINVAL;
+    p = mfn_to_page(m);
+    if (!page_get(p, d))
+        return -EINVAL;
+    rc = page_get_type(p, PT_TYPE(level - 1));
+    if (rc)
+        page_put(p);
+    return rc;
+}
+
+/* On -E_PREEMPTED the use is dropped, the reference is not: it keeps the half-undone table findable. */
+int pt_upper_put(u64 e, unsigned level, bool preemptible)
+{
+    struct page *p = mfn_to_page(pte_mfn(e));
+    int rc;
+
+    (void)level;
+    rc = page_put_type_from(p, preemptible);
+    if (!rc)
+        page_put(p);
+    return rc;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Changing one entry of a page table in use: the heart of mmu_update,
+ * update_va_mapping and emulated writes, and the path whose cost counts.
+ *
+ * Three ways, cheapest first:
+ *   flags only   frame, writability and caching stay: nothing to count.  That
+ *                the frame may be mapped here is implied by the old entry.
+ *   RW only      the frame stays: one use as PGT_WRITABLE comes or goes.
+ *   another frame  take all the new entry will own, exchange, drop all the old
+ *                one owned.  In this order, so that a frame that stays is never
+ *                without references, and a failure changes nothing.
+ *
+ * Under pt_lock only the CPU itself may change an entry meanwhile, and only
+ * its accessed and dirty bits.
+ */
+#include "pt.h"
+
+#include <zelo/errno.h>
+
+static u64 free_bits(void)
+{
+    return PTE_USER | PTE_A | PTE_D | PTE_SOFT | (pt_nx_usable ? PTE_NX : 0);
+}
+
+/* Puts new in place; *old becomes what was there. False: PT_EXPECT_OLD and another entry is there. */
+static bool entry_store(u64 *pte, u64 *old, u64 new, unsigned flags)
+{
+    if (flags & PT_EXPECT_OLD)
+        return atomic_cas(pte, old, new);
+    if (flags & PT_KEEP_AD)
+        while (!atomic_cas(pte, old, new | (*old & (PTE_A | PTE_D))))
+            ;
+    else if (*old & PTE_P)
+        *old = atomic_xchg(pte, new);
+    else
+        WRITE_ONCE(*pte, new);
+    return true;
+}
+
+static bool entry_load(u64 *pte, u64 *old, unsigned flags)
+{
+    u64 e = READ_ONCE(*pte);
+    bool ok = !(flags & PT_EXPECT_OLD) || e == *old;
+
+    *old = e;
+    return ok;
+}
+
+/* Read-only to writable on the same frame, or back; the old entry shows who owns it. */
+static int l1_change_rw(u64 *pte, u64 new, unsigned flags, u64 *old, struct page *p)
+{
+    int rc;
+
+    if (new & PTE_RW) {
+        rc = page_get_type(p, PGT_WRITABLE);
+        if (rc)
+            return rc;
+    }
+    if (!entry_store(pte, old, new, flags)) {
+        if (new & PTE_RW)
+            page_put_type(p);
+        return -EAGAIN;
+    }
+    if (!(new & PTE_RW)) {
+        pt_stamp(p); /* writable until now, so no table */
+        page_put_type(p);
+    }
+    return 0;
+}
+
+static int l1_change_frame(const struct pt_ctx *c, u64 *pte, u64 new, unsigned flags, u64 *old)
+{
+    int rc = pt_l1e_get(c, new);
+
+    if (rc)
+        return rc;
+    if (!entry_store(pte, old, new, flags)) {
+        pt_l1e_put(c->table_owner, new);
+        return -EAGAIN;
+    }
+    pt_l1e_put(c->table_owner, *old);
+    return 0;
+}
+
+static int l1_update(const struct pt_ctx *c, u64 *pte, u64 new, unsigned flags, u64 *old)
+{
+    u64 changed = (*old ^ new) & ~free_bits();
+
+    if (!(*old & PTE_P) || !(new & PTE_P) || (changed & ~PTE_RW))
+        return l1_change_frame(c, pte, new, flags, old);
+    if (!changed)
+        return entry_store(pte, old, new, flags) ? 0 : -EAGAIN;
+    /* A foreign frame may have been mapped by a grant that allows no more than reading. */
+    if (pt_frame_is_io(pte_mfn(new)) || !pt_page_owned_by(mfn_to_page(pte_mfn(new)), c->table_owner))
+        return l1_change_frame(c, pte, new, flags, old);
+    return l1_change_rw(pte, new, flags, old, mfn_to_page(pte_mfn(new)));
+}
+
+static void upper_drop(u64 e, unsigned level)
+{
+    if ((e & PTE_P) && pt_upper_put(e, level, true))
+        pt_undo_adopt(mfn_to_page(pte_mfn(e)));
+}
+
+static bool slot_is_ours(const u64 *pte, unsigned level)
+{
+    unsigned slot = ((vaddr_t)pte & PAGE_OFFSET_MASK) / sizeof(*pte);
+
+    return level == 4 && slot >= L4_SLOT_FIRST && slot <= L4_SLOT_LAST;
+}
+
+static int upper_update(struct domain *d, u64 *pte, unsigned level, u64 new, unsigned flags, u64 *old)
+{
+    u64 changed = (*old ^ new) & ~(free_bits() | PTE_RW);
+    int rc;
+
+    if (slot_is_ours(pte, level))
+        return -EINVAL;
+    if ((*old & PTE_P) && (new & PTE_P) && !changed)
+        return entry_store(pte, old, new, flags) ? 0 : -EAGAIN;
+    if (new & PTE_P) {
+        rc = pt_upper_get(d, new, level);
+        if (rc)
+            return rc;
+    }
+    if (!entry_store(pte, old, new, flags)) {
+        upper_drop(new, level);
+        return -EAGAIN;
+    }
+    upper_drop(*old, level);
+    return 0;
+}
+
+int pt_update(const struct pt_ctx *c, u64 *pte, unsigned level, u64 new, unsigned flags, u64 *old)
+{
+    if (!entry_load(pte, old, flags))
+        return -EAGAIN;
+    new = pte_normalise(new);
+    if (likely(level == 1))
+        return l1_update(c, pte, new, flags, old);
+    return upper_update(c->table_owner, pte, level, new, flags, old);
+}
+
+bool pt_l1e_exchange(u64 *pte, u64 expect, u64 new)
+{
+    u64 old = READ_ONCE(*pte);
+
+    do {
+        if ((old ^ expect) & ~(PTE_A | PTE_D))
+            return false;
+    } while (!atomic_cas(pte, &old, pte_normalise(new)));
+    return true;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The roots of a vCPU's address spaces: its L4 in kernel mode, and the one in
+ * user mode.  Each holds a reference and a use as PGT_L4, so that what CR3
+ * points to is a validated table for as long as it may be loaded.
+ */
+#include "pt.h"
+
+#include <zelo/errno.h>
+
+/* pt_lock held. 0, -EINVAL, -EBUSY, -E_PREEMPTED: call again. */
+static int root_get(struct domain *d, mfn_t m)
+{
+    if (!mfn_valid(m))
+        return -EINVAL;
+    return page_get_and_type(mfn_to_page(m), d, PGT_L4);
+}
+
+/* pt_lock held; long undoing goes to the current vCPU's pv.undo. */
+static void root_drop(mfn_t m)
+{
+    struct page *p;
+
+    if (mfn_is_invalid(m))
+        return;
+    p = mfn_to_page(m);
+    if (page_put_type_from(p, true))
+        pt_undo_adopt(p);
+    else
+        page_put(p);
+}
+
+/* Puts m in place of *root. */
+static int root_change(struct vcpu *v, mfn_t *root, mfn_t m, bool load)
+{
+    struct domain *d = v->domain;
+    mfn_t old = *root;
+    int rc = 0;
+
+    if (mfn_eq(old, m))
+        return 0;
+    pt_lock(d);
+    if (d->dying != DOMAIN_ALIVE)
+        rc = -EINVAL;
+    else if (!mfn_is_invalid(m))
+        rc = root_get(d, m);
+    if (!rc) {
+        *root = m;
+        if (load)
+            pv_load_cr3(v); /* before the old one may go */
+        root_drop(old);
+    }
+    pt_unlock(d);
+    return rc;
+}
+
+int pt_new_root_kernel(struct vcpu *v, mfn_t m)
+{
+    if (mfn_eq(v->pv.root_kernel, m)) {
+        pv_load_cr3(v); /* the guest counts on the flush */
+        return 0;
+    }
+    return root_change(v, &v->pv.root_kernel, m, true);
+}
+
+/* Called in kernel mode: CR3 is the other one. */
+int pt_new_root_user(struct vcpu *v, mfn_t m)
+{
+    return root_change(v, &v->pv.root_user, m, false);
+}
+
+/* What is done already stays, so that the next call goes on from there. */
+int pv_set_roots(struct vcpu *v, mfn_t kernel, mfn_t user)
+{
+    int rc;
+
+    if (mfn_is_invalid(kernel))
+        return -EINVAL;
+    rc = pt_undo_continue(current);
+    if (!rc)
+        rc = root_change(v, &v->pv.root_kernel, kernel, false);
+    if (!rc)
+        rc = root_change(v, &v->pv.root_user, user, false);
+    if (rc)
+        return rc;
+    v->pv.cr3 = (v->pv.flags & PVF_KERNEL ? kernel : user).n << PAGE_SHIFT;
+    return pt_undo_continue(current);
+}
+
+int pt_put_roots(struct vcpu *v)
+{
+    struct domain *d = v->domain;
+    mfn_t *const roots[] = { &v->pv.root_user, &v->pv.root_kernel };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(roots); i++) {
+        if (pt_undo_continue(current))
+            return -E_PREEMPTED;
+        pt_lock(d);
+        root_drop(*roots[i]);
+        *roots[i] = MFN_INVALID;
+        pt_unlock(d);
+    }
+    v->pv.cr3 = 0;
+    return pt_undo_continue(current);
+}
+
+void pv_vcpu_drop_roots(struct vcpu *v)
+{
+    while (pt_put_roots(v))
+        ;
+}
