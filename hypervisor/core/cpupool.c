@@ -15,7 +15,7 @@
 #include <zelo/log.h>
 
 static struct cpupool pool0;
-static struct list pools = LIST_INIT(pools); /* by id, ascending */
+static struct list pools; /* by id, ascending */
 static spinlock_t pool_lock = SPINLOCK(LOCK_LEAF);
 
 /* The first pool with an id >= id; pool lock held. */
@@ -49,6 +49,7 @@ bool cpupool_exists(u32 id)
 
 void cpupool_room_init(void)
 {
+    list_init(&pools);
     list_push_back(&pools, &pool0.link);
 }
 

@@ -9,6 +9,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+void host_boot(unsigned cpus)
+{
+    static bool done;
+
+    host_init(cpus);
+    if (done)
+        return;
+    done = true;
+    timer_room_init();
+    tasklet_room_init();
+    domain_room_init();
+    sched_room_init();
+    for (unsigned cpu = 0; cpu < cpus; cpu++) {
+        timer_cpu_init(cpu);
+        idle_vcpu_create(cpu);
+        sched_cpu_init(cpu);
+    }
+}
+
+int host_group_boot(void **state)
+{
+    (void)state;
+    host_boot(4);
+    return 0;
+}
+
 struct domain *host_domain_create(domid_t id, bool privileged, unsigned vcpus, u64 max_pages)
 {
     struct xen_domctl_createdomain cfg = {
@@ -18,9 +44,11 @@ struct domain *host_domain_create(domid_t id, bool privileged, unsigned vcpus, u
         .max_maptrack_frames = -1,
         .grant_opts = XEN_DOMCTL_GRANT_version(2),
     };
+    struct domain *d;
     int err = 0;
-    struct domain *d = domain_create(id, &cfg, privileged, &err);
 
+    host_sched_start();
+    d = domain_create(id, &cfg, privileged, &err);
     if (!d) {
         fprintf(stderr, "domain_create(%u): %d\n", id, err);
         abort();

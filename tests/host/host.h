@@ -14,13 +14,15 @@
 #define HOST_FRAMES 65536ULL     /* 256 MiB of RAM */
 #define HOST_FIRST_RAM 256ULL    /* frames below are not RAM: the first MiB */
 
-/* Brings the machine up once for each program: RAM in the heap, `cpus` CPUs online, pseudo domains. */
+/* Brings the machine up, once for each program: RAM in the heap, `cpus` CPUs online. */
 void host_init(unsigned cpus);
-
 void host_arena_init(void);
+/* And the rooms that domains need: pseudo domains, timers, tasklets, scheduler, idle vCPUs. domain.c */
+void host_boot(unsigned cpus);
 
-/* A cmocka group set-up: host_init(4). */
+/* cmocka group set-ups: host_init(4), host_boot(4). */
 int host_group_setup(void **state);
+int host_group_boot(void **state);
 
 extern ns_t host_time;           /* what time_now() answers */
 extern ns_t host_timer_deadline[HOST_CPUS]; /* last arch_timer_program of each CPU */
@@ -62,7 +64,9 @@ extern char host_log[4096];             /* the latest of log_msg and log_guest *
 /* How many locks this thread holds: 0 after every hypercall. */
 unsigned host_locks_held(void);
 
-/* --- domains: domain.c --- */
+/* --- domains: domain.c, sched.c --- */
+/* Starts the scheduler on all online CPUs, once; the idle vCPU is current if none was. */
+void host_sched_start(void);
 /* A domain through domain_create, with vCPUs 0..vcpus-1 and max_pages set; stops the test if it cannot. */
 struct domain *host_domain_create(domid_t id, bool privileged, unsigned vcpus, u64 max_pages);
 /* Kills d and runs what its death left to do; true if its structure is gone. */
