@@ -78,6 +78,7 @@ void dom0_frames_write_p2m(const struct dom0_frames *f, u64 at, u64 pages);
 /* Page tables that mapping [va, va + pages) takes, without the L4. */
 u64 dom0_tables_needed(vaddr_t va, u64 pages);
 void dom0_tables_write(const struct dom0_layout *l, const struct dom0_frames *f);
+void dom0_tables_pin(struct domain *d, u64 l4_mfn);
 
 /* --- dom0_console.c --- */
 struct dom0_vga_console_info;

@@ -208,6 +208,7 @@ void dom0_create(const struct boot_module *kernel, const struct boot_module *ini
     decompress_free(&file.unpacked);
     release_module(kernel);
     release_module(initrd);
+    dom0_tables_pin(d, dom0_frames_mfn(&frames, layout.tables));
     start_first_vcpu(d->vcpu[0], k, &layout, &frames);
     if (options.pin)
         pin_vcpus(d);

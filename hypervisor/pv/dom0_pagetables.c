@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Domain 0's first page tables, written as plain entries: the frames get their
- * types when the first vCPU takes the L4 as its root, which validates all of
- * it.  So page-table pages are mapped read-only here already.
+ * types when the L4 is pinned, which validates all of it.  So page-table pages
+ * are mapped read-only here already.
  */
 #include "dom0.h"
 
-#include <zelo/lib.h>
+#include <zelo/errno.h>
 #include <zelo/log.h>
 
 #include "pt.h"
@@ -76,4 +76,22 @@ void dom0_tables_write(const struct dom0_layout *l, const struct dom0_frames *f)
     map(&region, l, l->virt_base, 0, l->mapped);
     if (l->p2m_table_pages)
         map(&list, l, l->p2m_va, l->p2m, l->p2m_pages);
+}
+
+/* A PV kernel finds its first L4 pinned, and unpins it when it has one of its own. Validates all tables. */
+void dom0_tables_pin(struct domain *d, u64 l4_mfn)
+{
+    struct page *p = mfn_to_page(MFN(l4_mfn));
+    int rc;
+
+    BUG_ON(!page_get(p, d));
+    pt_lock(d);
+    do {
+        rc = page_get_type(p, PGT_L4);
+    } while (rc == -E_PREEMPTED);
+    if (!rc)
+        atomic_fetch_or(&p->type, PGT_PINNED);
+    pt_unlock(d);
+    if (rc)
+        panic("Domain 0: its first page tables are refused (error %d)\n", -rc);
 }
