@@ -67,7 +67,8 @@ static void cpuid_time(const struct domain *d, u32 subleaf, struct cpuid_regs *r
 
     switch (subleaf) {
     case 0:
-        r->a = (cpu_features.tsc_invariant ? 2 : 0) | (cpuid_has(d->pv.cpuid, XEN_X86_FEATURE_RDTSCP) ? 4 : 0);
+        r->a = cpu_features.tsc_invariant ? 2 : 0;
+        r->a |= cpuid_has(d->pv.cpuid, XEN_X86_FEATURE_RDTSCP) ? 4 : 0;
         r->b = d->tsc_mode;
         r->c = arch_tsc_khz();
         r->d = d->tsc_incarnation;
@@ -138,7 +139,7 @@ static void cpuid_basic(const struct vcpu *v, u32 leaf, u32 subleaf, struct cpui
     case 1:
         *r = p->basic[1];
         r->b |= v->id << 24;
-        /* XSAVE is on in the real CR4, whatever the guest's says: its kernels ask before they switch it on. */
+        /* On in the real CR4, whatever the guest's says: its kernels ask before they switch it on. */
         if (r->c & (1u << XEN_X86_FEATURE_XSAVE % 32))
             r->c |= 1u << XEN_X86_FEATURE_OSXSAVE % 32;
         break;

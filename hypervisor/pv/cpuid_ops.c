@@ -138,7 +138,8 @@ int pv_sysctl_cpu_policy(struct xen_sysctl *op)
 
 /* --- taking in --- */
 
-static int take_leaves(struct cpuid_policy *p, const struct xen_domctl_cpu_policy *op, struct cpuid_error *err)
+static int take_leaves(struct cpuid_policy *p, const struct xen_domctl_cpu_policy *op,
+                       struct cpuid_error *err)
 {
     xen_cpuid_leaf_t leaf;
 

@@ -63,7 +63,7 @@ static void clear_beyond_limits(struct cpuid_policy *p)
         p->extd[i] = (struct cpuid_regs){ 0 };
 }
 
-/* Leaves that tell of what a PV guest has not: MWAIT, thermal and performance monitors, real topology, SVM... */
+/* Leaves that tell of what a PV guest has not: MWAIT, thermal and performance monitors, topology, SVM... */
 static void clear_foreign_leaves(struct cpuid_policy *p)
 {
     static const u8 basic[] = { 3, 4, 5, 6, 7, 8, 9, 0xa, 0xb, 0xc, 0xd };
@@ -93,7 +93,8 @@ static void clear_foreign_fields(struct cpuid_policy *p)
 
 static void force_features(struct cpuid_policy *p)
 {
-    static const u16 needed[] = { F(APIC), F(SYSCALL), F(LM), F(NX), F(PAE), F(MSR), F(FXSR), F(CX8), F(SSE), F(SSE2) };
+    static const u16 needed[] = { F(APIC), F(SYSCALL), F(LM), F(NX), F(PAE), F(MSR), F(FXSR), F(CX8), F(SSE),
+                                  F(SSE2) };
 
     for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
         if (cpuid_has(&cpuid_host_policy, needed[i]))
@@ -161,7 +162,8 @@ static struct cpuid_error word_error(unsigned word)
 /* Bits that the tools set without looking at the host, or that do not name an ability of the CPU. */
 static void add_harmless(u32 *set)
 {
-    static const u16 harmless[] = { F(ITSC), F(OSXSAVE), F(OSPKE), F(HTT), F(CMP_LEGACY), F(APIC), F(X2APIC), F(HYPERVISOR) };
+    static const u16 harmless[] = { F(ITSC), F(OSXSAVE), F(OSPKE), F(HTT), F(CMP_LEGACY), F(APIC), F(X2APIC),
+                                    F(HYPERVISOR) };
 
     for (size_t i = 0; i < ARRAY_SIZE(harmless); i++)
         set[harmless[i] / 32] |= 1u << harmless[i] % 32;
@@ -184,6 +186,11 @@ static int check_features(const struct cpuid_policy *p, struct cpuid_error *err)
     return 0;
 }
 
+static bool same_vendor(const struct cpuid_policy *a, const struct cpuid_policy *b)
+{
+    return a->basic[0].b == b->basic[0].b && a->basic[0].c == b->basic[0].c && a->basic[0].d == b->basic[0].d;
+}
+
 /*
  * A feature that this CPU lacks is refused: the guest may be in the middle of
  * using it.  One that the CPU has but PV does not is left out silently
@@ -194,8 +201,7 @@ int cpuid_policy_check(const struct cpuid_policy *p, struct cpuid_error *err)
     const struct cpuid_policy *max = &cpuid_pv_max;
 
     *err = CPUID_NO_ERROR;
-    if (p->basic[0].a > max->basic[0].a || p->basic[0].b != max->basic[0].b || p->basic[0].c != max->basic[0].c ||
-        p->basic[0].d != max->basic[0].d)
+    if (p->basic[0].a > max->basic[0].a || !same_vendor(p, max))
         err->leaf = 0;
     else if (p->feat[0].a > max->feat[0].a)
         *err = (struct cpuid_error){ 7, 0, ~0u };

@@ -14,8 +14,8 @@
 
 static const u16 by_default[] = {
     /* leaf 1 */
-    F(FPU), F(DE), F(TSC), F(MSR), F(PAE), F(MCE), F(CX8), F(APIC), F(SEP), F(MCA), F(CMOV), F(PAT), F(CLFLUSH),
-    F(ACPI), F(MMX), F(FXSR), F(SSE), F(SSE2), F(SS), F(HTT),
+    F(FPU), F(DE), F(TSC), F(MSR), F(PAE), F(MCE), F(CX8), F(APIC), F(SEP), F(MCA), F(CMOV), F(PAT),
+    F(CLFLUSH), F(ACPI), F(MMX), F(FXSR), F(SSE), F(SSE2), F(SS), F(HTT),
     F(SSE3), F(PCLMULQDQ), F(SSSE3), F(FMA), F(CX16), F(SSE4_1), F(SSE4_2), F(MOVBE), F(POPCNT), F(AESNI),
     F(XSAVE), F(OSXSAVE), F(AVX), F(F16C), F(RDRAND), F(HYPERVISOR),
     /* 0x80000001 */
@@ -38,9 +38,9 @@ static const u16 by_default[] = {
     F(LFENCE_DISPATCH), F(VERW_CLEAR), F(NSCB), F(SBPB), F(IBPB_BRTYPE), F(SRSO_NO), F(SRSO_US_NO),
     F(TSA_SQ_NO), F(TSA_L1_NO),
     /* ARCH_CAPABILITIES */
-    F(RDCL_NO), F(EIBRS), F(RSBA), F(INTEL_SSB_NO), F(MDS_NO), F(IF_PSCHANGE_MC_NO), F(TAA_NO), F(SBDR_SSDP_NO),
-    F(FBSDP_NO), F(PSDP_NO), F(FB_CLEAR), F(RRSBA), F(BHI_NO), F(PBRSB_NO), F(GDS_NO), F(RFDS_NO),
-    F(RFDS_CLEAR), F(ITS_NO),
+    F(RDCL_NO), F(EIBRS), F(RSBA), F(INTEL_SSB_NO), F(MDS_NO), F(IF_PSCHANGE_MC_NO), F(TAA_NO),
+    F(SBDR_SSDP_NO), F(FBSDP_NO), F(PSDP_NO), F(FB_CLEAR), F(RRSBA), F(BHI_NO), F(PBRSB_NO), F(GDS_NO),
+    F(RFDS_NO), F(RFDS_CLEAR), F(ITS_NO),
 };
 
 /* Only if asked for: they tie a guest to this host, or are rarely wanted. */

@@ -246,7 +246,7 @@ bool pv_emulate_privileged(struct cpu_user_regs *regs)
     }
 }
 
-/* ud2a; .ascii "xen"; cpuid (<xen/arch-x86/xen.h>): guests' kernels and programs ask for the policy this way. */
+/* ud2a; .ascii "xen"; cpuid (<xen/arch-x86/xen.h>): kernels and programs ask for the policy this way. */
 bool pv_emulate_forced_cpuid(struct cpu_user_regs *regs)
 {
     static const u8 wanted[] = { 0x0f, 0x0b, 0x78, 0x65, 0x6e, 0x0f, 0xa2 };

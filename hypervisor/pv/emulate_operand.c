@@ -119,7 +119,7 @@ bool emul_address(struct emul *e, vaddr_t *va)
     u64 sum = 0, base;
     s64 disp = 0;
 
-    if (mod == 3 || (!e->long_mode && e->addr_override)) /* no 16-bit addressing: nothing that lives uses it */
+    if (mod == 3 || (!e->long_mode && e->addr_override)) /* no 16-bit addressing: no living code uses it */
         return false;
     if (rm == 4) {
         if (!take_sib(e, &sum, &stack, &no_base))
