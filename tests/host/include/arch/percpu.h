@@ -22,7 +22,8 @@ struct cpu_info {
     bool irqs_off;             /* the interrupt flag, inverted */
 };
 
-extern _Thread_local struct cpu_info host_cpu_info;
+/* local-exec: the linker turns other models into an LEA, on whose flags the sanitizer's null check would branch. */
+extern _Thread_local struct cpu_info host_cpu_info __attribute__((__tls_model__("local-exec")));
 
 static inline struct cpu_info *cpu_info(void) { return &host_cpu_info; }
 static inline struct cpu_user_regs *cpu_info_guest_regs(void) { return &cpu_info()->regs; }
