@@ -28,6 +28,8 @@ void host_sched_start(void)
         domain_room_init();
     if (idle_vcpu[0])
         return;
+    tasklet_room_init();
+    timer_room_init();
     sched_room_init();
     for_each_online_cpu(cpu) {
         timer_cpu_init(cpu);
