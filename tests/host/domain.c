@@ -19,13 +19,7 @@ void host_boot(unsigned cpus)
     done = true;
     timer_room_init();
     tasklet_room_init();
-    domain_room_init();
-    sched_room_init();
-    for (unsigned cpu = 0; cpu < cpus; cpu++) {
-        timer_cpu_init(cpu);
-        idle_vcpu_create(cpu);
-        sched_cpu_init(cpu);
-    }
+    host_sched_start();
 }
 
 int host_group_boot(void **state)

@@ -1,14 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# link.sh OUT OBJECT HOST-ARCHIVE HV-ARCHIVE FALLBACK-ARCHIVE: links one unit test.  The first
+# link.sh OUT OBJECT HOST-ARCHIVE HV-ARCHIVE: links one unit test.  The first
 # definition of a name wins, so that a test replaces what it likes; names that
 # nobody defines become stubs which name themselves and stop the test.
 set -e
-out=$1 obj=$2 host=$3 hv=$4 fallback=$5
+out=$1 obj=$2 host=$3 hv=$4
 
 link() {
     $CC $FLAGS -Wl,-z,muldefs -Wl,--warn-unresolved-symbols "$@" \
-        -Wl,--start-group "$host" "$hv" -Wl,--end-group "$fallback" \
         -Wl,--start-group "$host" "$hv" -Wl,--end-group -lcmocka -lpthread
 }
 

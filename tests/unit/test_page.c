@@ -6,8 +6,7 @@ static struct domain *a, *b;
 
 static int setup(void **state)
 {
-    host_init(4);
-    domain_room_init();
+    host_boot(4);
     a = host_domain_create(1, false, 1, 1000);
     b = host_domain_create(2, false, 1, 1000);
     return 0;
