@@ -57,12 +57,12 @@ static u32 flags_logic(u64 v, unsigned size)
     return f;
 }
 
-/* a + b + carry = v */
-static u32 flags_add(u64 a, u64 b, u64 v, unsigned size)
+/* CF, OF, AF of an addition a + b (+ carry) = v. */
+static u32 flags_carries(u64 a, u64 b, u64 v, unsigned size)
 {
     u64 carries = (a & b) | ((a | b) & ~v); /* out of each bit */
     unsigned top = 8 * size - 1;
-    u32 f = flags_logic(v, size);
+    u32 f = 0;
 
     if ((carries >> top) & 1)
         f |= F_CF;
@@ -73,10 +73,15 @@ static u32 flags_add(u64 a, u64 b, u64 v, unsigned size)
     return f;
 }
 
-/* a - b - borrow = v */
+static u32 flags_add(u64 a, u64 b, u64 v, unsigned size)
+{
+    return flags_logic(v, size) | flags_carries(a, b, v, size);
+}
+
+/* a - b (- borrow) = v: the borrows are the carries of the addition that undoes it. */
 static u32 flags_sub(u64 a, u64 b, u64 v, unsigned size)
 {
-    return flags_add(v, b, a, size); /* the carries of the addition that undoes it are the borrows */
+    return flags_logic(v, size) | flags_carries(v, b, a, size);
 }
 
 static void set_arith(struct result *r, u64 v, u32 flags)
