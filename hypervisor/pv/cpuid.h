@@ -44,7 +44,7 @@ struct cpuid_policy {
     struct cpuid_regs topo[CPUID_TOPO_SUBLEAVES];    /* leaf 0xb */
     struct cpuid_regs xstate[CPUID_XSTATE_SUBLEAVES]; /* leaf 0xd */
     struct cpuid_regs extd[CPUID_EXTD_LEAVES];       /* 0x80000000.. */
-    u32 hv_limit, hv2_limit;                         /* EAX of leaves 0x40000000 and 0x40000100 */
+    u32 hv_limit, hv2_limit;  /* last leaves from 0x40000000, 0x40000100; the tools keep 8 bits of each */
     u64 platform_info, arch_caps;
 };
 

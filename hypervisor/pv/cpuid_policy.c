@@ -134,7 +134,7 @@ void cpuid_policies_init(void)
     make_host();
 
     cpuid_pv_max = cpuid_host_policy;
-    cpuid_pv_max.hv_limit = XEN_CPUID_LEAF(XEN_CPUID_MAX_NUM_LEAVES);
+    cpuid_pv_max.hv_limit = XEN_CPUID_MAX_NUM_LEAVES;
     cpuid_policy_sanitise(&cpuid_pv_max);
 
     cpuid_pv_default = cpuid_pv_max;

@@ -40,6 +40,14 @@ static unsigned count_topology(const struct cpuid_policy *p)
     return n + 1;
 }
 
+/* Two that tell of all, then up to the last component there is. */
+static unsigned count_xstates(const struct cpuid_policy *p)
+{
+    u64 bits = p->xstate[0].a | p->xstate[1].c | (u64)(p->xstate[0].d | p->xstate[1].d) << 32;
+
+    return bits < 2 ? 2 : MIN(ilog2(bits) + 1, (unsigned)CPUID_XSTATE_SUBLEAVES);
+}
+
 static void put_basic(struct writer *w, const struct cpuid_policy *p)
 {
     u32 last = MIN(p->basic[0].a, CPUID_BASIC_LEAVES - 1u);
@@ -56,7 +64,7 @@ static void put_basic(struct writer *w, const struct cpuid_policy *p)
             put_subleaves(w, leaf, p->topo, count_topology(p));
             break;
         case 0xd:
-            put_subleaves(w, leaf, p->xstate, CPUID_XSTATE_SUBLEAVES);
+            put_subleaves(w, leaf, p->xstate, count_xstates(p));
             break;
         default:
             put(w, leaf, XEN_CPUID_NO_SUBLEAF, &p->basic[leaf]);
