@@ -114,16 +114,19 @@ static void vcpu_save(struct vcpu *v)
     debugreg_save(v);
 }
 
-/* The runstate area is the guest kernel's: it may not be mapped in user mode. */
-static void vcpu_tell_runstate(struct vcpu *v)
+/* Time and runstate areas are the guest kernel's: they may not be mapped in user mode. */
+static void vcpu_update_areas(struct vcpu *v)
 {
-    bool user = !(v->pv.flags & PVF_KERNEL);
+    bool user = !(v->pv.flags & PVF_KERNEL), clock = pvclock_is_stale(v);
 
-    if (!v->runstate_area)
+    if (!v->runstate_area && !clock)
         return;
     if (user)
         write_cr3(v->pv.root_kernel.n << PAGE_SHIFT);
-    pv_runstate_update(v);
+    if (clock)
+        pvclock_update(v);
+    if (v->runstate_area)
+        pv_runstate_update(v);
     if (user)
         write_cr3(v->pv.cr3);
 }
@@ -144,9 +147,8 @@ static void vcpu_load(struct vcpu *v, unsigned cpu)
     bases_load(v);
     fpu_load(v);
     debugreg_load(v);
-    if (unlikely(!v->clock.version))
-        pvclock_update(v);
-    vcpu_tell_runstate(v);
+    pv_msrs_load(v);
+    vcpu_update_areas(v);
     if (unlikely(!selectors_ok))
         pv_deliver_failsafe(v);
 }
