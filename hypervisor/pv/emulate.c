@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Privileged instructions of PV guests (#GP in ring 3).  The guest's kernel
- * may use those it has a meaning for; user mode only port I/O and CPUID, under
- * the kernel's conditions, and what UMIP made privileged.  All others keep their #GP, CLI and STI among
- * them: events are masked in vcpu_info, and a kernel that lets user mode think
- * it has IOPL 3 emulates the two itself.
+ * may use those it has a meaning for; user mode only port I/O, CLI, STI and
+ * CPUID, under the kernel's conditions, and what UMIP made privileged.  All
+ * others keep their #GP.
  */
 #include <zelo/domain.h>
 #include <zelo/guest.h>
@@ -141,6 +140,9 @@ static enum emul_result run_unprivileged(struct emul *e, u8 op, u8 op2)
     case 0xe4 ... 0xe7:
     case 0xec ... 0xef:
         return run_io(e, op);
+    case 0xfa:
+    case 0xfb:
+        return emul_cli_sti(e);
     case 0x6c:
     case 0x6d:
         return emul_ins(e, io_bytes(e, op));

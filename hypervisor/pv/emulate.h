@@ -51,6 +51,7 @@ enum emul_result emul_page_fault(const struct emul *e, vaddr_t va, bool write);
 /* --- emulate_io.c; port: of the immediate or DX --- */
 enum emul_result emul_in(struct emul *e, u16 port, unsigned bytes);
 enum emul_result emul_out(struct emul *e, u16 port, unsigned bytes);
+enum emul_result emul_cli_sti(struct emul *e);
 enum emul_result emul_ins(struct emul *e, unsigned bytes);
 enum emul_result emul_outs(struct emul *e, unsigned bytes);
 

@@ -38,13 +38,29 @@ static bool bitmap_allows(const struct emul *e, u16 port, unsigned bytes)
  * A PV kernel counts as ring 1 and needs IOPL 1, or as ring 0 with the assist
  * architectural_iopl; user mode is ring 3.
  */
-static bool port_allowed(const struct emul *e, u16 port, unsigned bytes)
+static bool iopl_allows(const struct emul *e)
 {
     u32 needed = 3;
 
     if (e->kernel)
         needed = e->v->domain->vm_assist & (1u << VMASST_TYPE_architectural_iopl) ? 0 : 1;
-    return e->v->pv.iopl >= needed || bitmap_allows(e, port, bytes);
+    return e->v->pv.iopl >= needed;
+}
+
+static bool port_allowed(const struct emul *e, u16 port, unsigned bytes)
+{
+    return iopl_allows(e) || bitmap_allows(e, port, bytes);
+}
+
+/*
+ * CLI and STI do nothing where IOPL lets them pass.  A guest masks events in
+ * its vcpu_info; were CLI to do that too, nothing would undo it: the POPF that
+ * follows it (as in Linux's this_cpu_cmpxchg16b_emu, run before the kernel has
+ * patched itself) cannot set IF in ring 3 and does not fault either.
+ */
+enum emul_result emul_cli_sti(struct emul *e)
+{
+    return iopl_allows(e) ? EMUL_DONE : EMUL_REFUSED;
 }
 
 enum emul_result emul_in(struct emul *e, u16 port, unsigned bytes)

@@ -599,8 +599,6 @@ static void test_misc(void **state)
 static void test_refused_in_the_kernel(void **state)
 {
     start(true, true);
-    REFUSED(0xfa);             /* cli */
-    REFUSED(0xfb);             /* sti */
     REFUSED(0x0f, 0x33);       /* rdpmc */
     REFUSED(0x0f, 0x01, 0xf8); /* swapgs */
     REFUSED(0x0f, 0x01, 0x10); /* lgdt (%rax) */
@@ -628,6 +626,23 @@ static void test_refused_in_user_mode(void **state)
     REFUSED(0x0f, 0x01, 0xf9);
     REFUSED(0x0f, 0x01, 0x38);
     REFUSED(0x0f, 0x01, 0xf0); /* lmsw %ax */
+}
+
+static void test_cli_and_sti_do_nothing(void **state)
+{
+    start(false, true);
+    assert_true(RUN(0xfa));
+    AT_END(1);
+    assert_true(RUN(0xfb));
+    assert_int_equal(info.evtchn_upcall_mask, 0);
+    info.evtchn_upcall_mask = 1;
+    assert_true(RUN(0xfb));
+    assert_int_equal(info.evtchn_upcall_mask, 1);
+    vcpu.pv.iopl = 0;
+    REFUSED(0xfa);
+    vcpu.pv.flags = 0;
+    vcpu.pv.iopl = 2;
+    REFUSED(0xfa);
 }
 
 static void test_umip_instructions(void **state)
@@ -711,6 +726,7 @@ int main(void)
         cmocka_unit_test(test_misc),
         cmocka_unit_test(test_refused_in_the_kernel),
         cmocka_unit_test(test_refused_in_user_mode),
+        cmocka_unit_test(test_cli_and_sti_do_nothing),
         cmocka_unit_test(test_umip_instructions),
         cmocka_unit_test(test_single_step_and_rf),
         cmocka_unit_test(test_code_not_readable),
