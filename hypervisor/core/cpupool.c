@@ -281,8 +281,6 @@ static bool pool_cpu_is_pinned(const struct cpupool *p, unsigned cpu)
             if (!cpumask_empty(&v->sched.hard_saved) && cpumask_test(&v->sched.hard, cpu))
                 pinned = true;
     }
-    if (pinned)
-        domain_put(d);
     return pinned;
 }
 

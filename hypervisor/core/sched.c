@@ -199,8 +199,10 @@ static struct vcpu *sched_pick(struct sched_cpu *c, unsigned cpu, struct vcpu *p
         return prev;
     } else {
         next = sched_pick_queued(c, cpu);
-        if (!next)
+        if (!next) {
+            c->preempt = false;
             return prev;
+        }
         if (!yielded && !sched_gives_way(c, prev, next)) {
             sched_budget_return(next);
             next = prev;
@@ -220,6 +222,7 @@ static void sched_arm_timer(struct sched_cpu *c, struct vcpu *v, ns_t now)
     struct vcpu *head = sched_head(c);
     ns_t at = now + MILLISECS(100);
 
+    c->alone = !head;
     if (v->domain->is_idle || (!head && !v->domain->sched.cap))
         return;
     if (head) {

@@ -8,7 +8,8 @@
  * gets as many times CREDIT_ROUND as the best one needs to have some again,
  * but nobody ends with more than CREDIT_MOST.  A vCPU that sleeps gets the
  * rounds it missed when it is queued again, so it comes back with plenty and
- * is served soon, but cannot save up more than one round.
+ * is served soon, but cannot save up more than one round.  Running while nobody
+ * waits makes no debt: it takes nothing from anybody.
  *
  * Example, weights 512 and 256 (base_weight 512):  A burns 1 ns a ns, B burns
  * 2.  Both start a round with 10 ms.  After A ran 3 ms it has 7 and B gets its
@@ -44,7 +45,11 @@ static s64 credit_burnt(const struct sched_cpu *c, const struct vcpu *v, ns_t ra
 
 s64 sched_credit_now(const struct sched_cpu *c, const struct vcpu *v, ns_t now)
 {
-    return v->sched.credit - credit_burnt(c, v, MAX(now - v->sched.accounted, (ns_t)0));
+    s64 credit = v->sched.credit - credit_burnt(c, v, MAX(now - v->sched.accounted, (ns_t)0));
+
+    if (c->alone && credit < 0)
+        return MIN(v->sched.credit, (s64)0);
+    return credit;
 }
 
 void sched_account(struct sched_cpu *c, struct vcpu *v, ns_t now)

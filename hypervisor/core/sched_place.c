@@ -6,9 +6,10 @@
  *               its soft affinity first; else where it was
  *   idle        takes a waiting vCPU from another queue
  *   overload    a CPU whose slice ends looks now and then whether another has
- *               less to do, and gives it the first of its queue, also when
- *               the other will be the loaded one then: so three vCPUs share
- *               two CPUs evenly
+ *               less to do, and gives it one of its queue, also when the other
+ *               will be the loaded one then.  It keeps the one that came that
+ *               way last and sends another on.  So the crowd goes round, and
+ *               five vCPUs share four CPUs evenly
  */
 #include "sched_private.h"
 
@@ -180,24 +181,41 @@ bool sched_steal(struct sched_cpu *c, unsigned cpu)
     return false;
 }
 
+/* c locked: v, queued here, goes where there is less to do, if there is such a place. */
+static void balance_one(struct sched_cpu *c, unsigned cpu, struct vcpu *v, ns_t now)
+{
+    struct sched_cpu *peer;
+    unsigned to;
+    cpumask_t may;
+
+    sched_allowed_mask(v, &may);
+    to = place_least_loaded(&may, cpu + 1);
+    peer = &per_cpu(sched_cpu, to);
+    if (to == cpu || c->load < READ_ONCE(peer->load) + v->sched.queued_weight)
+        return;
+    if (!sched_move(c, v, to))
+        return;
+    sched_remove(c, v);
+    sched_insert(peer, v);
+    peer->arrived = v;
+    peer->balanced = c->balanced = now;
+    spin_unlock(&peer->lock);
+}
+
 void sched_balance(struct sched_cpu *c, unsigned cpu)
 {
     ns_t now = time_now();
     unsigned long flags;
-    unsigned to;
-    cpumask_t may;
+    struct vcpu *v;
 
     if (!READ_ONCE(c->queued) || now - c->balanced < BALANCE_INTERVAL)
         return;
     spin_lock_irqsave(&c->lock, flags);
-    c->balanced = now;
-    if (!list_empty(&c->queue)) {
-        struct vcpu *v = list_first(&c->queue, struct vcpu, sched.runq);
-
-        sched_allowed_mask(v, &may);
-        to = place_least_loaded(&may, cpu + 1);
-        if (to != cpu && c->load >= READ_ONCE(per_cpu(sched_cpu, to).load) + v->sched.queued_weight)
-            (void)place_requeue(c, v, to);
+    list_for_each(v, &c->queue, sched.runq) {
+        if (v == c->arrived)
+            continue; /* alone in the queue: then the next time, when the other waits */
+        balance_one(c, cpu, v, now);
+        break;
     }
     spin_unlock_irqrestore(&c->lock, flags);
 }

@@ -51,9 +51,11 @@ struct sched_cpu {
     u32 base_weight;       /* the weight whose time counts as it is */
     bool misplaced;        /* somebody queued here may not run here */
     bool preempt;          /* somebody with more credit than curr was queued */
+    bool alone;            /* nobody waited when curr was last looked at */
     struct timer timer;    /* end of curr's slice or budget */
     ns_t timer_at;         /* 0: not set. Earlier than needed is fine, later is not */
-    ns_t balanced;         /* when it last looked whether others have less to do */
+    ns_t balanced;         /* when balancing last sent somebody away from here or to here */
+    const struct vcpu *arrived; /* whom it sent here last; for comparison only, it may be long gone */
 };
 DECLARE_PER_CPU(struct sched_cpu, sched_cpu);
 
