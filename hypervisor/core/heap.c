@@ -31,8 +31,8 @@ static u64 zone_free[ZONES];
 static u64 free_pages, total_pages, claimed_pages;
 static spinlock_t heap_lock = SPINLOCK(LOCK_HEAP);
 static bool heap_ready;
-static u64 flush_tick = 1;   /* heap lock: stamp of frames that guests lose now */
-static u64 flushed_tick = 1; /* written under heap lock: frames with a lower stamp are in no TLB */
+static u64 flush_tick = 1;   /* (a) stamp of frames that guests lose now */
+static u64 flushed_tick = 1; /* (a) frames with a lower stamp are in no TLB */
 
 static unsigned frame_zone(u64 mfn)
 {
@@ -79,7 +79,8 @@ static void block_unlink(u64 mfn, unsigned order)
 
 static bool block_is_free(u64 mfn, unsigned order)
 {
-    return mfn_valid(MFN(mfn)) && frame_table[mfn].count == PGC_FREE_HEAD && frame_table[mfn].free_order == order;
+    return mfn_valid(MFN(mfn)) && frame_table[mfn].count == PGC_FREE_HEAD &&
+           frame_table[mfn].free_order == order;
 }
 
 /*
@@ -175,20 +176,16 @@ static u64 block_stamp(u64 mfn, unsigned order)
 /* Makes sure that no TLB has frames with this stamp; false if that cannot be done here. */
 static bool heap_flush_stale(u64 stamp)
 {
-    unsigned long flags;
-    u64 tick;
+    u64 done = atomic_read_acquire(&flushed_tick), tick;
 
-    if (stamp < atomic_read_acquire(&flushed_tick))
+    if (stamp < done)
         return true;
     if (!arch_irq_enabled()) /* other CPUs may wait for us with theirs off */
         return false;
-    spin_lock_irqsave(&heap_lock, flags);
-    tick = ++flush_tick;
-    spin_unlock_irqrestore(&heap_lock, flags);
+    tick = atomic_add_return(&flush_tick, 1);
     tlb_flush_mask(&cpu_online, TLB_FLUSH_ALL, 0);
-    spin_lock_irqsave(&heap_lock, flags);
-    atomic_set_release(&flushed_tick, MAX(flushed_tick, tick));
-    spin_unlock_irqrestore(&heap_lock, flags);
+    while (done < tick && !atomic_cas(&flushed_tick, &done, tick))
+        ;
     return true;
 }
 
@@ -236,19 +233,18 @@ struct page *heap_alloc_pages(unsigned order, u32 flags)
     return heap_alloc_pages_for(NULL, order, flags);
 }
 
-static void heap_take_back(struct page *p, unsigned order, bool mapped)
+/* stamp: read after the last mapping went, so that a flush with a later tick has taken the translation. */
+static void heap_take_back(struct page *p, unsigned order, u64 stamp)
 {
     unsigned long flags;
 
     for (u64 i = 0; i < 1ULL << order; i++) {
         BUG_ON((p[i].count & (PGC_FREE | PGC_COUNT_MASK)) || (p[i].type & PGT_COUNT_MASK));
         p[i].owner = 0;
-    }
-    spin_lock_irqsave(&heap_lock, flags);
-    for (u64 i = 0; i < 1ULL << order; i++) {
-        p[i].type = mapped ? flush_tick : 0;
+        p[i].type = stamp;
         p[i].count = PGC_FREE;
     }
+    spin_lock_irqsave(&heap_lock, flags);
     block_free(page_to_mfn(p).n, order);
     free_pages += 1ULL << order;
     spin_unlock_irqrestore(&heap_lock, flags);
@@ -256,12 +252,13 @@ static void heap_take_back(struct page *p, unsigned order, bool mapped)
 
 void heap_free_pages(struct page *p, unsigned order)
 {
-    heap_take_back(p, order, false);
+    heap_take_back(p, order, 0);
 }
 
 void heap_free_mapped_pages(struct page *p, unsigned order)
 {
-    heap_take_back(p, order, true);
+    smp_mb();
+    heap_take_back(p, order, atomic_read(&flush_tick));
 }
 
 void *heap_alloc(unsigned order, u32 flags)

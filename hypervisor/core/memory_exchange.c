@@ -171,7 +171,7 @@ static void old_free(struct loose *old)
     }
 }
 
-/* Hands the new extents out; what goes wrong now cannot be undone, the guest loses track of its own frames. */
+/* Hands the new extents out; what goes wrong now cannot be undone: the guest loses track of frames. */
 static int new_assign(struct exchange *e, struct loose *new)
 {
     u64 index = out_index(e);

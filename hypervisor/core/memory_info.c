@@ -170,7 +170,10 @@ long memory_no_sharing(struct memory_call *c)
     return 0;
 }
 
-/* A physical memory map that the hypervisor keeps is for translated guests; all three structures begin with the domid. */
+/*
+ * A physical memory map that the hypervisor keeps is for translated guests.
+ * All three structures begin with the domid.
+ */
 _Static_assert(offsetof(struct xen_add_to_physmap, domid) == 0, "ABI");
 _Static_assert(offsetof(struct xen_add_to_physmap_batch, domid) == 0, "ABI");
 _Static_assert(offsetof(struct xen_remove_from_physmap, domid) == 0, "ABI");

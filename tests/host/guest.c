@@ -67,7 +67,8 @@ static bool guest_move(void *ours, vaddr_t va, size_t n, bool write)
         exit(2);
     }
     if (done == (long)n && bad) {
-        fprintf(stderr, "guest copy of %zu bytes at %p runs over the test's object at %p\n", n, (void *)va, bad);
+        fprintf(stderr, "guest copy of %zu bytes at %p runs over the test's object at %p\n", n, (void *)va,
+                bad);
         abort();
     }
     return done == (long)n;

@@ -59,8 +59,8 @@ void panic(const char *fmt, ...)
 
 static bool level_may_repeat(u16 level)
 {
-    return level == LOCK_PAGE_TABLES || level == LOCK_DOMAIN_PAGES || level == LOCK_EVENT || level == LOCK_SCHED ||
-           level == LOCK_GRANT_TABLE;
+    return level == LOCK_GRANT_TABLE || level == LOCK_PAGE_TABLES || level == LOCK_DOMAIN_PAGES ||
+           level == LOCK_EVENT || level == LOCK_SCHED;
 }
 
 void lock_order_acquire(const spinlock_t *l)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* core/domain_pages.c: lists, limits and claims, frames taken away and given back, hypervisor memory shared with guests. */
+/* core/domain_pages.c: lists, limits, claims, frames taken away, hypervisor memory shared with guests. */
 #include "unit.h"
 
 static struct domain *d, *other;

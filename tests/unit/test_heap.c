@@ -170,6 +170,25 @@ static void test_many_cpus(void **state)
     heap_free_pages(p, 14);
 }
 
+/* Frame 0 is in the lowest zone, what lies above it in the same range is not.  The last test: it adds RAM. */
+static void test_frame_zero(void **state)
+{
+    u64 before = heap_free_page_count();
+    struct page *p;
+
+    heap_add_range(0, MiB(1));
+    assert_int_equal(heap_free_page_count(), before + 256);
+    assert_int_equal(heap_free_pages_below(13), 2);
+    assert_null(heap_alloc_pages(4, HEAP_DMA_BITS(13)));
+    p = heap_alloc_pages(4, HEAP_DMA_BITS(17));
+    assert_non_null(p);
+    assert_in_range(page_to_mfn(p).n, 16, 31);
+    heap_free_pages(p, 4);
+    p = heap_alloc_pages(0, HEAP_DMA_BITS(12));
+    assert_ptr_equal(p, &frame_table[0]);
+    heap_free_pages(p, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +201,7 @@ int main(void)
         cmocka_unit_test(test_pages_come_clean),
         cmocka_unit_test(test_claims),
         cmocka_unit_test(test_many_cpus),
+        cmocka_unit_test(test_frame_zero),
     };
 
     return cmocka_run_group_tests(tests, host_group_setup, NULL);

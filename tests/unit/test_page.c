@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* core/page.c: references and owners, frames that change hands under the caller, frames shared by the hypervisor. */
+/* core/page.c: references and owners, the last reference, frames shared by the hypervisor, flushes, races. */
 #include "unit.h"
 
 static struct domain *a, *b;
@@ -147,7 +147,7 @@ static void test_dead_domain_waits_for_its_shared_frames(void **state)
     assert_null(domain_get(9));
 }
 
-/* Frames freed by a guest are flushed from all TLBs before anyone uses them again, once for all freed before. */
+/* Frames freed by a guest are flushed from all TLBs before anyone uses them again, in one go. */
 static void test_tlb_flush_before_reuse(void **state)
 {
     struct page *p, *q;

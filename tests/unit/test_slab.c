@@ -4,7 +4,8 @@
 
 static void test_sizes(void **state)
 {
-    static const size_t sizes[] = { 1, 15, 16, 17, 100, 1024, 2047, 2048, 2049, 4095, 4096, 4097, 65536, 100000 };
+    static const size_t sizes[] = { 1,    15,   16,   17,   100,  1024,  2047,
+                                    2048, 2049, 4095, 4096, 4097, 65536, 100000 };
     u64 before = heap_free_page_count();
 
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {

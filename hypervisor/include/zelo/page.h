@@ -27,7 +27,7 @@ struct domain;
 
 struct page {
     u64 count;    /* (a) PGC_ flags and reference count */
-    u64 type;     /* (a) PGT_ type, flags and count */
+    u64 type;     /* (a) PGT_ type, flags and count; hypervisor memory: slab.c's; free: heap.c's TLB stamp */
     u32 owner;    /* frame number of the owner's struct domain, 0: none. Set by page_set_owner */
     u32 next;     /* links by frame number in the owner's list (d->page_lock) or a free list (heap lock); */
     u32 prev;     /*   PAGE_LINK_NONE ends a list */
@@ -153,7 +153,7 @@ int must_check domain_assign_pages(struct domain *d, struct page *p, unsigned or
  * in no TLB.  -EINVAL (not d's), -EBUSY.
  */
 int must_check domain_steal_page(struct domain *d, struct page *p);
-/* The owner gives a frame up: drops its own reference, once.  -EINVAL if d does not own it, or did so before. */
+/* The owner gives a frame up, once: its own reference goes.  -EINVAL: not d's, or given up before. */
 int must_check domain_release_page(struct domain *d, struct page *p);
 /*
  * Makes a frame from heap_alloc mappable by d (shared info, grant frames):
@@ -175,8 +175,6 @@ void *must_check mem_alloc_array_bytes(size_t size, size_t n); /* NULL on overfl
 /* --- machine-to-phys table --- */
 void m2p_set(mfn_t m, pfn_t p);
 pfn_t m2p_get(mfn_t m);
-/* First frame of the index-th 2 MiB of the table (a 2 MiB block of the heap); MFN_INVALID: a hole, or past its end. */
-mfn_t m2p_extent_mfn(u64 index);
 /* First frame of the table's index-th 2 MiB (XENMEM_machphys_mfn_list); MFN_INVALID: a hole, or past the end. */
 mfn_t m2p_extent_mfn(u64 index);
 
