@@ -24,6 +24,15 @@ int domctl_max_vcpus(struct domain *d, struct xen_domctl *op, bool *copyback)
 
 /* --- register state --- */
 
+/* The domain is paused; its unpausing wakes v. */
+static void vcpu_set_online(struct vcpu *v, bool online)
+{
+    if (online)
+        (void)atomic_fetch_and(&v->pause_flags, ~VPF_DOWN);
+    else
+        (void)atomic_fetch_or(&v->pause_flags, VPF_DOWN);
+}
+
 int domctl_setvcpucontext(struct domain *d, struct xen_domctl *op, bool *copyback)
 {
     struct vcpu *v = domain_vcpu(d, op->u.vcpucontext.vcpu);
@@ -44,6 +53,8 @@ int domctl_setvcpucontext(struct domain *d, struct xen_domctl *op, bool *copybac
     if (!copy_from_handle(ctxt, op->u.vcpucontext.ctxt, 1)) {
         domain_pause(d);
         rc = pv_set_context(v, ctxt);
+        if (!rc)
+            vcpu_set_online(v, ctxt->flags & VGCF_online);
         domain_unpause(d);
     }
     mem_free(ctxt);
