@@ -215,7 +215,7 @@ void acpi_init(void)
     acpi_info.rsdp = rsdp_find();
     r = acpi_info.rsdp ? vmap_io(acpi_info.rsdp, sizeof(*r), MAP_RO) : NULL;
     if (!r || !rsdp_is_good(r)) {
-        log_warn("ACPI: no root pointer; one CPU and the PIC's interrupts only\n");
+        log_warn("ACPI: no root pointer\n");
         return;
     }
     if (!(r->revision >= 2 && root_read(r->xsdt, 8)) && !root_read(r->rsdt, 4)) {
