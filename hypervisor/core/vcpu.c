@@ -115,6 +115,8 @@ int vcpu_register_info(struct vcpu *v, u64 gmfn, unsigned offset)
     v->info_mfn = MFN(gmfn);
     smp_wmb(); /* senders see the new place before they are made to look at it */
     event_vcpu_info_moved(v);
+    if (v == current) /* the time info may never have been written before; another vCPU's comes as it is switched in */
+        pvclock_update(v);
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "pt.h"
 
 #include <zelo/errno.h>
+#include <arch/machine.h>
 
 /* pt_lock held. 0, -EINVAL, -EBUSY, -E_PREEMPTED: call again. */
 static int root_get(struct domain *d, mfn_t m)
@@ -30,6 +31,19 @@ static void root_drop(mfn_t m)
         page_put(p);
 }
 
+/*
+ * VMASST_TYPE_m2p_strict (<xen/xen.h>): a table used in user mode loses the
+ * machine-to-phys slot if the domain wants that, one used in kernel mode has it.
+ */
+static void root_m2p_slot(const struct domain *d, mfn_t m, bool user)
+{
+    u64 *slot = (u64 *)mfn_to_virt(m) + L4_SLOT_M2P_RO;
+    u64 want = user && (d->vm_assist & (1ULL << VMASST_TYPE_m2p_strict)) ? 0 : *paging_l4_slot(L4_SLOT_M2P_RO);
+
+    if (*slot != want)
+        WRITE_ONCE(*slot, want);
+}
+
 /* Puts m in place of *root. */
 static int root_change(struct vcpu *v, mfn_t *root, mfn_t m, bool load)
 {
@@ -45,6 +59,8 @@ static int root_change(struct vcpu *v, mfn_t *root, mfn_t m, bool load)
     else if (!mfn_is_invalid(m))
         rc = root_get(d, m);
     if (!rc) {
+        if (!mfn_is_invalid(m))
+            root_m2p_slot(d, m, root == &v->pv.root_user);
         *root = m;
         if (load)
             pv_load_cr3(v); /* before the old one may go */

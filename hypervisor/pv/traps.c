@@ -283,6 +283,8 @@ long do_iret(const struct hypercall_args *a)
         regs->rcx = f.rcx;
         regs->entry_vector = 0;
     }
+    if (v->domain->vm_assist & (1u << VMASST_TYPE_architectural_iopl))
+        v->pv.iopl = (u32)(f.rflags & RFLAGS_IOPL) >> RFLAGS_IOPL_SHIFT;
     v->pv.flags &= ~PVF_NMI_MASKED;
     v->info->evtchn_upcall_mask = !(f.rflags & RFLAGS_IF);
     return (long)f.rax;

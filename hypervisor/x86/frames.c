@@ -113,7 +113,8 @@ static mfn_t extent_init(u64 extent)
         panic("No memory for the machine-to-phys table\n");
     memset(table, 0xff, TABLE_PAGE);
     /* US: guests read it through the view of slot 256 (paging.c). */
-    paging_map(M2P_RW_START + extent * TABLE_PAGE, virt_to_phys(table), TABLE_PAGE, PAGE_RW | PTE_US);
+    /* Not global: a user root without slot 256 (m2p_strict) must not find it in the TLB. */
+    paging_map(M2P_RW_START + extent * TABLE_PAGE, virt_to_phys(table), TABLE_PAGE, (PAGE_RW | PTE_US) & ~PTE_G);
     return virt_to_mfn(table);
 }
 

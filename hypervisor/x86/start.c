@@ -38,7 +38,6 @@ static void console_start(const char *wrong)
 
     cmdline_parse(boot_info.cmdline);
     uart_init_early();
-    vga_init();
     devices = cmdline_get("console");
     if (devices)
         console_select(devices);
@@ -149,6 +148,7 @@ void hypervisor_start(u32 magic, paddr_t info)
     memory_start();
     console_room_init();
     acpi_init();
+    vga_init(); /* maps its memory; it is given the log so far */
     apic_init_bsp();
     percpu_init(smp_find_cpus());
     stack_switch(cpu_stack_alloc(0), start_on_own_stack);
