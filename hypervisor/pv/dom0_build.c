@@ -193,7 +193,7 @@ void dom0_create(const struct boot_module *kernel, const struct boot_module *ini
     struct domain *d;
 
     if (!kernel)
-        panic("No domain 0 kernel: the boot loader must pass it as the first module\n");
+        panic("There is no domain 0 kernel: the boot loader must load it as the first module\n");
     if (!k)
         panic("Domain 0: no memory to read its kernel\n");
     dom0_kernel_unpack(kernel, &file);

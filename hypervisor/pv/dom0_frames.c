@@ -50,7 +50,7 @@ void dom0_frames_alloc(struct domain *d, u64 nr_pages, struct dom0_frames *f)
         if (p)
             extent_add(f, page_to_mfn(p).n, 1ULL << order);
         else if (!order--)
-            panic("Domain 0: no memory left after %lu of %lu MiB (dom0_mem=)\n",
+            panic("Domain 0: out of memory after %lu of %lu MiB (dom0_mem=)\n",
                   f->nr_pages >> (20 - PAGE_SHIFT), nr_pages >> (20 - PAGE_SHIFT));
     }
 }

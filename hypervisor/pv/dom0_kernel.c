@@ -76,7 +76,7 @@ void dom0_kernel_unpack(const struct boot_module *m, struct dom0_file *out)
     if (!is_elf(&b)) {
         format = decompress_format(b.data, b.size);
         if (!format)
-            panic("Domain 0 kernel: neither ELF nor compressed in a way known here (xz, zstd, gzip, lz4, lzma)\n");
+            panic("Domain 0 kernel: no ELF file, and unknown compression (known: xz, zstd, gzip, lz4, lzma)\n");
         rc = decompress(b.data, b.size, unpacked_hint(&b), &out->unpacked);
         if (rc)
             panic("Domain 0 kernel: %s\n", rc == -ENOMEM ? "too little memory to unpack it" : "its compressed data are damaged");
