@@ -234,9 +234,9 @@ static void tss_fill(struct tss *t, const struct cpu_info *info)
     vaddr_t stack = (vaddr_t)(info + 1) - STACK_SIZE;
 
     t->rsp[0] = (vaddr_t)&info->regs.es;
-    t->ist[IST_DF - 1] = stack + (IST_DF + 1) * PAGE_SIZE;
-    t->ist[IST_NMI - 1] = stack + (IST_NMI + 1) * PAGE_SIZE;
-    t->ist[IST_MCE - 1] = stack + (IST_MCE + 1) * PAGE_SIZE;
+    t->ist[IST_DF - 1] = stack + IST_DF * PAGE_SIZE;
+    t->ist[IST_NMI - 1] = stack + IST_NMI * PAGE_SIZE;
+    t->ist[IST_MCE - 1] = stack + IST_MCE * PAGE_SIZE;
     t->iomap_base = sizeof(*t); /* none: each port access of a guest faults */
 }
 

@@ -48,6 +48,6 @@ void frames_mark_boot_memory(void); /* what boot_alloc took is the hypervisor's 
 void m2p_init(void);
 
 /* --- vmap.c --- */
-vaddr_t vmap_stack(const mfn_t *frames); /* 7 frames; the stack's lowest address, a guard page */
+vaddr_t vmap_stack(const mfn_t *frames); /* 7 frames; the stack's lowest address */
 
 #endif

@@ -212,6 +212,7 @@ void trap_nmi(struct cpu_user_regs *regs)
     u8 reason = inb(0x61);
 
     (void)regs;
+    machine_stop_check(); /* another CPU may have stopped the machine by this NMI: does not return then */
     if ((reason & 0xc0) && dom0 && domain_vcpu(dom0, 0)) {
         if (reason & 0x80)
             atomic_set_bit(&dom0->shared_info->arch.nmi_reason, _XEN_NMIREASON_pci_serr);

@@ -196,19 +196,21 @@ void vunmap_frames(void *va, unsigned n)
 /* --- stacks --- */
 
 /*
- * Addresses for a stack, aligned to its size, its lowest page left unmapped;
- * the page below that belongs to whoever came before. Boot only.
+ * Addresses for a stack, aligned to its size (arch/layout.h draws it), with a
+ * guard page below its main part and one below all of it. Boot only.
  */
 vaddr_t vmap_stack(const mfn_t *frames)
 {
+    const u64 main_pages = STACK_SIZE / PAGE_SIZE - STACK_GUARD_PAGE - 1;
     unsigned long flags;
     vaddr_t va;
 
     spin_lock_irqsave(&vmap_lock, flags);
-    va = ALIGN_UP(vmap_next, STACK_SIZE);
+    va = ALIGN_UP(vmap_next + PAGE_SIZE, STACK_SIZE);
     vmap_next = va + STACK_SIZE;
     spin_unlock_irqrestore(&vmap_lock, flags);
-    if (vmap_next > VMAP_END || !pages_map(va + PAGE_SIZE, frames, 0, STACK_SIZE / PAGE_SIZE - 1, PAGE_RW))
+    if (vmap_next > VMAP_END || !pages_map(va, frames, 0, STACK_GUARD_PAGE, PAGE_RW) ||
+        !pages_map(va + (STACK_GUARD_PAGE + 1) * PAGE_SIZE, frames + STACK_GUARD_PAGE, 0, main_pages, PAGE_RW))
         panic("No memory for a stack\n");
     return va;
 }

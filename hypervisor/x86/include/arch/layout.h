@@ -71,10 +71,11 @@
 #define SEL_PERCPU 0xe060 /* limit = CPU number */
 
 /*
- * Stacks: 32 KiB, aligned to their size, in the vmap area: [0] unmapped guard,
- * [1..] exception stacks (#DF, NMI, #MC one page each), then the main stack,
- * with struct cpu_info at its very top.
+ * Stacks: 32 KiB, aligned to their size, in the vmap area: pages 0..2 the
+ * exception stacks (IST n: page n - 1), 3 an unmapped guard, 4..7 the main
+ * stack with struct cpu_info at its very top; an unmapped page below all.
  */
+#define STACK_GUARD_PAGE 3
 #define STACK_ORDER 3
 #define STACK_SIZE LAYOUT_NUMBER(0x8000)
 #define IST_DF 1
