@@ -51,36 +51,31 @@ static int undo_host(struct unmapping *u, u64 host_addr, u64 new_addr)
 {
     int rc = pv_grant_unmap(host_addr, MFN(u->m.frame), new_addr, (u32)u->m.flags, &u->old_entry);
 
-    if (!rc) {
+    if (!rc)
         u->undone |= GNTMAP_host_map;
-        u->m.flags &= ~(u64)GNTMAP_host_map;
-    }
     return rc;
 }
 
-/* On success the handle stays busy until the batch is finished. */
-static int unmap_begin(struct unmapping *u, u64 host_addr, u64 dev_bus_addr, u64 new_addr)
+static int undo_device(struct unmapping *u, u64 dev_bus_addr)
 {
-    struct grant_table *mine = current->domain->grants;
+    if (dev_bus_addr != (u64)u->m.frame << PAGE_SHIFT)
+        return GNTST_bad_dev_addr;
+    u->undone |= GNTMAP_device_map;
+    return GNTST_okay;
+}
+
+/* Device first: it has nothing to take back if the host mapping then fails. */
+static int undo(struct unmapping *u, u64 host_addr, u64 dev_bus_addr, u64 new_addr)
+{
     int rc = GNTST_okay;
 
-    u->undone = 0;
-    if (!maptrack_claim(mine, u->handle, &u->m))
-        return GNTST_bad_handle;
-    if (dev_bus_addr && (u->m.flags & GNTMAP_device_map)) {
-        if (dev_bus_addr != (u64)u->m.frame << PAGE_SHIFT)
-            rc = GNTST_bad_dev_addr;
-        else
-            u->undone |= GNTMAP_device_map;
-    }
+    if (dev_bus_addr && (u->m.flags & GNTMAP_device_map))
+        rc = undo_device(u, dev_bus_addr);
     if (!rc && host_addr && (u->m.flags & GNTMAP_host_map))
         rc = undo_host(u, host_addr, new_addr);
-    if (rc || !u->undone) {
-        maptrack_set(mine, u->handle, &u->m);
+    if (rc)
         u->undone = 0;
-    } else if (u->undone & GNTMAP_device_map) {
-        u->m.flags &= ~(u64)GNTMAP_device_map;
-    }
+    u->m.flags &= ~(u64)u->undone;
     return rc;
 }
 
@@ -105,61 +100,77 @@ static void unmap_finish(struct unmapping *u)
         domain_put(owner);
 }
 
-static void batch_finish(struct unmapping *batch, unsigned n)
+struct batch { struct unmapping u[BATCH]; unsigned n; };
+
+static void batch_finish(struct batch *b)
 {
-    if (n)
+    if (b->n)
         pv_grant_flush();
-    for (unsigned i = 0; i < n; i++)
-        unmap_finish(&batch[i]);
+    for (unsigned i = 0; i < b->n; i++)
+        unmap_finish(&b->u[i]);
+    b->n = 0;
+}
+
+/* Adds one unmapping; its handle stays busy until the batch is finished. */
+static int batch_add(struct batch *b, u32 handle, u64 host_addr, u64 dev_bus_addr, u64 new_addr)
+{
+    struct grant_table *mine = current->domain->grants;
+    struct unmapping u = { .handle = handle };
+    int rc;
+
+    if (!maptrack_claim(mine, handle, &u.m)) {
+        batch_finish(b); /* it may be of this very batch: a mapping's two kinds undone one by one */
+        if (!maptrack_claim(mine, handle, &u.m))
+            return GNTST_bad_handle;
+    }
+    rc = undo(&u, host_addr, dev_bus_addr, new_addr);
+    if (u.undone)
+        b->u[b->n++] = u;
+    else
+        maptrack_set(mine, handle, &u.m);
+    if (b->n == BATCH)
+        batch_finish(b);
+    return rc;
 }
 
 /* --- the two hypercalls: they differ in the structure only --- */
 
-static int unmap_op(vaddr_t at, struct unmapping *u)
+static int unmap_op(vaddr_t at, struct batch *b)
 {
     struct gnttab_unmap_grant_ref op;
 
     if (copy_from_guest(&op, at))
         return -EFAULT;
-    u->handle = op.handle;
-    op.status = (s16)unmap_begin(u, op.host_addr, op.dev_bus_addr, 0);
+    op.status = (s16)batch_add(b, op.handle, op.host_addr, op.dev_bus_addr, 0);
     return copy_field_to_guest(at, &op, status);
 }
 
-static int unmap_and_replace_op(vaddr_t at, struct unmapping *u)
+static int unmap_and_replace_op(vaddr_t at, struct batch *b)
 {
     struct gnttab_unmap_and_replace op;
 
     if (copy_from_guest(&op, at))
         return -EFAULT;
-    u->handle = op.handle;
     op.status = GNTST_bad_virt_addr;
     if (op.host_addr && op.new_addr)
-        op.status = (s16)unmap_begin(u, op.host_addr, 0, op.new_addr);
+        op.status = (s16)batch_add(b, op.handle, op.host_addr, 0, op.new_addr);
     return copy_field_to_guest(at, &op, status);
 }
 
-static int unmap_list(vaddr_t uop, size_t size, u32 count, u32 *done, int (*one)(vaddr_t, struct unmapping *))
+static int unmap_list(vaddr_t uop, size_t size, u32 count, u32 *done, int (*one)(vaddr_t, struct batch *))
 {
-    struct unmapping batch[BATCH];
-    unsigned n = 0;
+    struct batch b;
     int rc = 0;
 
+    b.n = 0;
     for (*done = 0; !rc && *done < count; ++*done) {
         if (grant_list_should_stop(*done, count)) {
             rc = -E_PREEMPTED;
             break;
         }
-        batch[n].undone = 0;
-        rc = one(uop + (vaddr_t)*done * size, &batch[n]);
-        if (batch[n].undone)
-            n++;
-        if (n == BATCH) {
-            batch_finish(batch, n);
-            n = 0;
-        }
+        rc = one(uop + (vaddr_t)*done * size, &b);
     }
-    batch_finish(batch, n);
+    batch_finish(&b);
     return rc;
 }
 

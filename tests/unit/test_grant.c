@@ -204,6 +204,16 @@ static void test_device_mapping(void **state)
     assert_int_equal(v1(1)->flags & GTF_writing, GTF_writing);
     assert_int_equal(unmap(m.handle, HOST_ADDR, 0), GNTST_okay); /* ignored: no longer there */
     assert_int_equal(unmap(m.handle, 0, m.dev_bus_addr), GNTST_okay);
+    /* and both in one list */
+    m = map(1, GNTMAP_device_map | GNTMAP_host_map);
+    {
+        struct gnttab_unmap_grant_ref u[2] = { { .host_addr = HOST_ADDR, .handle = m.handle, .status = 9 },
+                                               { .dev_bus_addr = m.dev_bus_addr, .handle = m.handle, .status = 9 } };
+
+        assert_int_equal(op(mapper, GNTTABOP_unmap_grant_ref, u, 2), 0);
+        assert_int_equal(u[0].status, GNTST_okay);
+        assert_int_equal(u[1].status, GNTST_okay);
+    }
 }
 
 static void test_refused(void **state)
