@@ -14,6 +14,8 @@
 #include "cpuid.h"
 #include "msr.h"
 
+#define PV_LINEAR_BITS 48 /* four levels of page tables, whatever the CPU can */
+
 #define F(name) XEN_X86_FEATURE_##name
 
 struct cpuid_policy cpuid_raw_policy, cpuid_host_policy, cpuid_pv_max, cpuid_pv_default;
@@ -86,7 +88,7 @@ static void clear_foreign_fields(struct cpuid_policy *p)
     p->basic[1].b &= 0x00ffffff; /* the APIC ID is each vCPU's own */
     p->feat[2].a = p->feat[2].b = p->feat[2].c = 0;
     p->extd[7].a = p->extd[7].b = p->extd[7].c = 0;
-    p->extd[8].a &= 0xffff;
+    p->extd[8].a = (p->extd[8].a & 0xff) | PV_LINEAR_BITS << 8;
     p->extd[8].d = 0;
     p->extd[0x21].b = p->extd[0x21].d = 0;
 }

@@ -73,6 +73,7 @@ static void check_policy(const struct cpuid_policy *p)
     assert_true(cpuid_has(p, F(XSAVE)));
     assert_int_equal(p->basic[0].a, 0xd);
     assert_int_equal(p->basic[5].c, 0);
+    assert_int_equal(p->extd[8].a >> 8, 48);
     assert_int_equal(p->basic[0xa].a, 0);
 }
 
