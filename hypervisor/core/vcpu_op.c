@@ -96,17 +96,23 @@ static long op_register_runstate_area(struct vcpu *v, vaddr_t arg)
     return 0;
 }
 
+/* Another vCPU's area is filled from its first copy: what that says does not change until it runs again. */
 static long op_register_time_area(struct vcpu *v, vaddr_t arg)
 {
     struct vcpu_register_time_memory_area area;
+    vcpu_time_info_t now;
 
     if (copy_from_guest(&area, arg))
         return -EFAULT;
     if (!guest_range_ok(area.addr.p, sizeof(vcpu_time_info_t)))
         return -EFAULT;
     WRITE_ONCE(v->time_area, area.addr.p);
-    if (v == current)
+    if (v == current) {
         pvclock_update(v);
+    } else if (area.addr.p) {
+        now = v->info->time;
+        (void)!copy_to_guest(area.addr.p, &now);
+    }
     return 0;
 }
 
