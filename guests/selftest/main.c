@@ -228,6 +228,7 @@ static bool test_timer(void)
     uint64_t start = system_time(), before;
 
     CHECK(start > 0);
+    CHECK(HC3(vcpu_op, VCPUOP_stop_periodic_timer, 0, 0) == 0); /* it is on from the start, every 10 ms */
     CHECK(HC2(event_channel_op, EVTCHNOP_bind_virq, PTR(&virq)) == 0);
     shared_info->evtchn_mask[virq.port / 64] &= ~(1UL << (virq.port % 64));
     before = event_count;

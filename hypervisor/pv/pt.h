@@ -45,9 +45,6 @@ _Static_assert(PT_TYPE(1) == PGT_L1 && PT_TYPE(4) == PGT_L4, "levels and types a
 static inline u64 pte_make(mfn_t m, u64 flags) { return m.n << PAGE_SHIFT | flags; }
 static inline mfn_t pte_mfn(u64 pte) { return MFN((pte & PTE_ADDR) >> PAGE_SHIFT); }
 
-/* False where the CPU has no no-execute bit: entries with it are refused. Set at boot. */
-extern bool pt_nx_usable;
-
 /* Who acts on whose tables, and whose frames they may map. */
 struct pt_ctx {
     struct domain *table_owner;

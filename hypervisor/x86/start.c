@@ -54,6 +54,7 @@ static void cpu_start_control(void)
     cpu_init_control();
     cpu_features_probe();
     cpu_features_report();
+    pt_nx_usable = cpu_features.nx;
     cpumask_set(&cpu_online, 0);
 }
 

@@ -86,6 +86,9 @@ void pv_domain_free(struct domain *d);
 int pv_vcpu_init(struct vcpu *v);
 void pv_vcpu_free(struct vcpu *v);
 
+/* False where the CPU has no no-execute bit: entries with it are refused. Set at boot, before the first domain. */
+extern bool pt_nx_usable;
+
 /* --- page tables: pv/page_type.c, pv/mmu_update.c, pv/mmuext.c, pv/va_mapping.c ... --- */
 hypercall_fn do_mmu_update, do_mmuext_op, do_update_va_mapping, do_update_va_mapping_otherdomain;
 /* Drops roots, pins and page types and all frames of a dying domain: 0 or -E_PREEMPTED. */

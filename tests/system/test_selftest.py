@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""The tiny self-test guest as domain 0, on machines of many kinds: each part of
+the PV machine once, in seconds."""
+import re
+import subprocess
+
+import pytest
+
+from labkit import paths
+from labkit.qemu import Machine
+
+# Name -> QEMU's CPU, number of CPUs, machine type, more of the hypervisor's command line.
+MACHINES = {
+    "amd": ("max,-smap", 2, "pc", ""),
+    "intel": ("max,-smap,vendor=GenuineIntel", 2, "q35", ""),
+    "old": ("qemu64", 1, "pc", ""),             # no XSAVE, no SMEP, no RDTSCP
+    "no-nx": ("qemu64,-nx", 1, "pc", ""),
+    "many": ("max,-smap", 8, "q35", ""),
+    "maxcpus": ("max,-smap", 4, "pc", "maxcpus=2"),
+    "x2apic": ("max,-smap,+x2apic", 2, "q35", "x2apic=on"),
+}
+
+
+@pytest.fixture(name="selftest", scope="module")
+def _selftest():
+    subprocess.run(["make", "-s", "-C", str(paths.ROOT), "guests"], check=True)
+    return paths.ROOT / "build" / "guests" / "selftest.elf"
+
+
+@pytest.mark.parametrize("kind", MACHINES)
+def test_selftest(hypervisor, selftest, kind):
+    cpu, cpus, machine_type, words = MACHINES[kind]
+    machine = Machine(f"selftest-{kind}", memory=512, cpus=cpus, machine=machine_type, cpu=cpu)
+    machine.command += ["-kernel", str(hypervisor), "-append",
+                        f"console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all dom0_mem=64M noreboot {words}",
+                        "-nic", "none", "-initrd", str(selftest)]
+    with machine:
+        match, _ = machine.console.wait(r"^selftest: (\d+) passed, (\d+) failed", 60)
+        text = machine.console.text()
+        passed = re.findall(r"^PASS (.*?)\r?$", text, re.M)
+        assert int(match[2]) == 0, text[-2000:]
+        assert int(match[1]) == len(passed) > 10
