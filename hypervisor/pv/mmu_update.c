@@ -122,10 +122,11 @@ static int update_list(struct update *u, vaddr_t list, u32 count, u32 *done)
 
 static int update_locked(struct update *u, vaddr_t list, u32 count, u32 *done)
 {
-    int rc;
+    int rc = -ESRCH;
 
     pt_lock(u->c.table_owner);
-    rc = update_list(u, list, count, done);
+    if (u->c.table_owner->dying == DOMAIN_ALIVE) /* else pv_domain_relinquish may have been there already */
+        rc = update_list(u, list, count, done);
     pt_unlock(u->c.table_owner);
     if (u->page)
         page_put(u->page);

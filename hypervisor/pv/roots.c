@@ -96,6 +96,8 @@ int pv_set_roots(struct vcpu *v, mfn_t kernel, mfn_t user)
     if (!rc)
         rc = root_change(v, &v->pv.root_kernel, kernel, false);
     if (!rc)
+        rc = pt_undo_continue(current);
+    if (!rc)
         rc = root_change(v, &v->pv.root_user, user, false);
     if (rc)
         return rc;
