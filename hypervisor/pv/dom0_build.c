@@ -32,11 +32,11 @@ static struct domain *create_domain(const struct dom0_options *o)
     struct domain *d = domain_create(0, &cfg, true, &rc);
 
     if (!d)
-        panic("Domain 0: cannot be created (error %d)\n", -rc);
+        boot_refuse("Domain 0: cannot be created (error %d)\n", -rc);
     d->max_pages = o->max_pages;
     for (unsigned i = 0; i < o->vcpus; i++)
         if (!vcpu_create(d, i))
-            panic("Domain 0: no memory for vCPU %u of %u (dom0_max_vcpus=)\n", i, o->vcpus);
+            boot_refuse("Domain 0: no memory for vCPU %u of %u (dom0_max_vcpus=)\n", i, o->vcpus);
     return d;
 }
 
@@ -132,7 +132,7 @@ static void start_first_vcpu(struct vcpu *v, const struct dom0_kernel *k, const 
     int rc;
 
     if (!c)
-        panic("Domain 0: no memory to start its first vCPU\n");
+        boot_refuse("Domain 0: no memory to start its first vCPU\n");
     c->flags = VGCF_in_kernel | VGCF_online;
     c->user_regs.rip = k->entry;
     c->user_regs.rsp = dom0_layout_va(l, l->stack + 1);
@@ -148,7 +148,7 @@ static void start_first_vcpu(struct vcpu *v, const struct dom0_kernel *k, const 
         rc = pv_set_context(v, c);
     } while (rc == -E_PREEMPTED);
     if (rc)
-        panic("Domain 0: its first vCPU cannot be started (error %d)\n", -rc);
+        boot_refuse("Domain 0: its first vCPU cannot be started (error %d)\n", -rc);
     atomic_fetch_and(&v->pause_flags, ~VPF_DOWN); /* runs once the domain is unpaused */
     mem_free(c);
 }
@@ -193,9 +193,9 @@ void dom0_create(const struct boot_module *kernel, const struct boot_module *ini
     struct domain *d;
 
     if (!kernel)
-        panic("There is no domain 0 kernel: the boot loader must load it as the first module\n");
+        boot_refuse("There is no domain 0 kernel: the boot loader must load it as the first module\n");
     if (!k)
-        panic("Domain 0: no memory to read its kernel\n");
+        boot_refuse("Domain 0: no memory to read its kernel\n");
     dom0_kernel_unpack(kernel, &file);
     dom0_elf_read(&file, k);
     dom0_options_read(&options, heap_free_page_count());
@@ -218,5 +218,5 @@ void dom0_create(const struct boot_module *kernel, const struct boot_module *ini
     pvclock_wallclock_update(d);
     d->creation_finished = true;
     if (domain_unpause_by_tools(d))
-        panic("Domain 0: cannot be unpaused\n");
+        boot_refuse("Domain 0: cannot be unpaused\n");
 }

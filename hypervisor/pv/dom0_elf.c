@@ -52,13 +52,13 @@ static struct elf64_header read_header(const struct dom0_file *f)
     struct elf64_header h;
 
     if (!range_ok(f, 0, sizeof(h)))
-        panic("Domain 0 kernel: ELF header is cut short\n");
+        boot_refuse("Domain 0 kernel: ELF header is cut short\n");
     memcpy(&h, f->data, sizeof(h));
     if (h.e_ident[EI_CLASS] != ELFCLASS64 || h.e_machine != EM_X86_64)
-        panic("Domain 0 kernel: a 32-bit kernel or another machine's; only x86-64 kernels can run\n");
+        boot_refuse("Domain 0 kernel: a 32-bit kernel or another machine's; only x86-64 kernels can run\n");
     if (h.e_phentsize < sizeof(struct elf64_program) ||
         !range_ok(f, h.e_phoff, (u64)h.e_phnum * h.e_phentsize))
-        panic("Domain 0 kernel: ELF program headers are outside the file\n");
+        boot_refuse("Domain 0 kernel: ELF program headers are outside the file\n");
     return h;
 }
 
@@ -68,7 +68,7 @@ static struct elf64_program read_program(const struct dom0_file *f, const struct
 
     memcpy(&p, f->data + h->e_phoff + (u64)i * h->e_phentsize, sizeof(p));
     if ((p.p_type == PT_LOAD || p.p_type == PT_NOTE) && !range_ok(f, p.p_offset, p.p_filesz))
-        panic("Domain 0 kernel: an ELF segment is outside the file\n");
+        boot_refuse("Domain 0 kernel: an ELF segment is outside the file\n");
     return p;
 }
 
@@ -174,9 +174,9 @@ static void read_all_notes(const struct dom0_file *f, const struct elf64_header 
     if (!k->is_xen)
         read_note_sections(f, h, k);
     if (!k->is_xen)
-        panic("Domain 0 kernel: it has no Xen notes; it cannot run paravirtualised (CONFIG_XEN_PV)\n");
+        boot_refuse("Domain 0 kernel: it has no Xen notes; it cannot run paravirtualised (CONFIG_XEN_PV)\n");
     if (k->has_features && !(k->features & (1u << XENFEAT_dom0)))
-        panic("Domain 0 kernel: it cannot be domain 0 (CONFIG_XEN_DOM0)\n");
+        boot_refuse("Domain 0 kernel: it cannot be domain 0 (CONFIG_XEN_DOM0)\n");
 }
 
 /* --- segments --- */
@@ -189,13 +189,13 @@ static void add_segment(struct dom0_kernel *k, const struct elf64_program *p)
     if (!p->p_memsz)
         return;
     if (k->segments == DOM0_MAX_SEGMENTS)
-        panic("Domain 0 kernel: more than %u ELF segments\n", DOM0_MAX_SEGMENTS);
+        boot_refuse("Domain 0 kernel: more than %u ELF segments\n", DOM0_MAX_SEGMENTS);
     s->offset = p->p_offset;
     s->file_size = p->p_filesz;
     s->mem_size = p->p_memsz;
     s->phys = p->p_paddr - k->paddr_offset;
     if (p->p_filesz > p->p_memsz || __builtin_add_overflow(s->phys, s->mem_size, &end) || end > GiB(512))
-        panic("Domain 0 kernel: an ELF segment has impossible sizes or addresses\n");
+        boot_refuse("Domain 0 kernel: an ELF segment has impossible sizes or addresses\n");
     k->end = MAX(k->end, end);
     k->segments++;
 }
@@ -205,14 +205,14 @@ static void check_addresses(const struct dom0_kernel *k)
     vaddr_t end = k->virt_base + k->end;
 
     if (!k->segments)
-        panic("Domain 0 kernel: no ELF segment to load\n");
+        boot_refuse("Domain 0 kernel: no ELF segment to load\n");
     if ((k->virt_base | k->p2m_base | k->hypercall_page) & PAGE_OFFSET_MASK)
-        panic("Domain 0 kernel: a note gives an address that is not page-aligned\n");
+        boot_refuse("Domain 0 kernel: a note gives an address that is not page-aligned\n");
     if (k->entry < k->virt_base || k->entry - k->virt_base >= k->end)
-        panic("Domain 0 kernel: its entry point %lx lies outside of it (%lx..%lx)\n", k->entry, k->virt_base, end);
+        boot_refuse("Domain 0 kernel: its entry point %lx lies outside of it (%lx..%lx)\n", k->entry, k->virt_base, end);
     if (k->has_hypercall_page &&
         (k->hypercall_page < k->virt_base || k->hypercall_page - k->virt_base >= k->end))
-        panic("Domain 0 kernel: its hypercall page %lx lies outside of it\n", k->hypercall_page);
+        boot_refuse("Domain 0 kernel: its hypercall page %lx lies outside of it\n", k->hypercall_page);
 }
 
 void dom0_elf_read(const struct dom0_file *f, struct dom0_kernel *k)

@@ -25,7 +25,7 @@ static void extent_add(struct dom0_frames *f, u64 mfn, u64 count)
         struct dom0_extent *more = mem_alloc_array(struct dom0_extent, room);
 
         if (!more)
-            panic("Domain 0: no memory for the list of its frames\n");
+            boot_refuse("Domain 0: no memory for the list of its frames\n");
         if (f->extent)
             memcpy(more, f->extent, f->count * sizeof(*more));
         mem_free(f->extent);
@@ -50,7 +50,7 @@ void dom0_frames_alloc(struct domain *d, u64 nr_pages, struct dom0_frames *f)
         if (p)
             extent_add(f, page_to_mfn(p).n, 1ULL << order);
         else if (!order--)
-            panic("Domain 0: out of memory after %lu of %lu MiB (dom0_mem=)\n",
+            boot_refuse("Domain 0: out of memory after %lu of %lu MiB (dom0_mem=)\n",
                   f->nr_pages >> (20 - PAGE_SHIFT), nr_pages >> (20 - PAGE_SHIFT));
     }
 }

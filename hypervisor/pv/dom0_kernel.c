@@ -48,12 +48,12 @@ static void bzimage_payload(struct bytes *b)
     if (b->size < BZ_HEADER_END || memcmp(b->data + BZ_MAGIC, "HdrS", 4))
         return;
     if ((read_le32(b->data + BZ_VERSION) & 0xffff) < BZ_VERSION_PAYLOAD)
-        panic("Domain 0 kernel: bzImage older than boot protocol 2.08 (Linux 2.6.25)\n");
+        boot_refuse("Domain 0 kernel: bzImage older than boot protocol 2.08 (Linux 2.6.25)\n");
     sectors = b->data[BZ_SETUP_SECTS] ? b->data[BZ_SETUP_SECTS] : 4;
     offset = (sectors + 1) * BZ_SECTOR + read_le32(b->data + BZ_PAYLOAD_OFFSET);
     length = read_le32(b->data + BZ_PAYLOAD_LENGTH);
     if (!length || offset > b->size || length > b->size - offset)
-        panic("Domain 0 kernel: bzImage is cut short\n");
+        boot_refuse("Domain 0 kernel: bzImage is cut short\n");
     *b = (struct bytes){ b->data + offset, length };
 }
 
@@ -76,15 +76,15 @@ void dom0_kernel_unpack(const struct boot_module *m, struct dom0_file *out)
     if (!is_elf(&b)) {
         format = decompress_format(b.data, b.size);
         if (!format)
-            panic("Domain 0 kernel: no ELF file, and unknown compression (known: xz, zstd, gzip, lz4, lzma)\n");
+            boot_refuse("Domain 0 kernel: no ELF file, and unknown compression (known: xz, zstd, gzip, lz4, lzma)\n");
         rc = decompress(b.data, b.size, unpacked_hint(&b), &out->unpacked);
         if (rc)
-            panic("Domain 0 kernel: %s\n", rc == -ENOMEM ? "too little memory to unpack it" : "its compressed data are damaged");
+            boot_refuse("Domain 0 kernel: %s\n", rc == -ENOMEM ? "too little memory to unpack it" : "its compressed data are damaged");
         log_info("Domain 0 kernel: %s, %lu KiB, unpacked %lu KiB\n", format, b.size >> 10, out->unpacked.size >> 10);
         b = (struct bytes){ out->unpacked.data, out->unpacked.size };
     }
     if (!is_elf(&b))
-        panic("Domain 0 kernel: there is no ELF file in it\n");
+        boot_refuse("Domain 0 kernel: there is no ELF file in it\n");
     out->data = b.data;
     out->size = b.size;
 }

@@ -93,5 +93,5 @@ void dom0_tables_pin(struct domain *d, u64 l4_mfn)
         atomic_fetch_or(&p->type, PGT_PINNED);
     pt_unlock(d);
     if (rc)
-        panic("Domain 0: its first page tables are refused (error %d)\n", -rc);
+        boot_refuse("Domain 0: its first page tables are refused (error %d)\n", -rc);
 }

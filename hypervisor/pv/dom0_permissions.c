@@ -23,7 +23,7 @@ static const struct { u16 first, last; } own_ports[] = {
 static void must_do(int rc)
 {
     if (rc)
-        panic("Domain 0: no memory for the list of what it may touch\n");
+        boot_refuse("Domain 0: no memory for the list of what it may touch\n");
 }
 
 static void grant_ports(struct domain *d)

@@ -92,22 +92,19 @@ static void panic_claim(void)
         wait_to_be_stopped();
 }
 
-void panic(const char *fmt, ...)
+/* regs NULL: the message says it all. */
+static no_return void panic_run(const struct cpu_user_regs *regs, const char *fmt, va_list ap)
 {
-    struct cpu_user_regs regs;
-    va_list ap;
-
     arch_irq_disable();
     panic_claim();
     console_panic_mode();
-    capture_registers(&regs);
-
-    va_start(ap, fmt);
     switch (panic_depth++) { /* a step that panicked is not tried again */
     case 0:
         say_message(fmt, ap);
-        show_registers(&regs);
-        show_stack(&regs);
+        if (regs) {
+            show_registers(regs);
+            show_stack(regs);
+        }
         panic_end();
     case 1:
         say_message(fmt, ap);
@@ -115,4 +112,30 @@ void panic(const char *fmt, ...)
     default:
         machine_halt();
     }
+}
+
+void panic(const char *fmt, ...)
+{
+    struct cpu_user_regs regs;
+    va_list ap;
+
+    capture_registers(&regs);
+    va_start(ap, fmt);
+    panic_run(&regs, fmt, ap);
+}
+
+void panic_at(const struct cpu_user_regs *regs, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    panic_run(regs, fmt, ap);
+}
+
+void boot_refuse(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    panic_run(NULL, fmt, ap);
 }

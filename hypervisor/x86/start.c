@@ -43,7 +43,7 @@ static void console_start(const char *wrong)
         console_select(devices);
     console_set_levels(cmdline_get("loglvl"), cmdline_get("guest_loglvl"));
     if (wrong)
-        panic("Cannot boot: %s\n", wrong);
+        boot_refuse("Cannot boot: %s\n", wrong);
     banner();
 }
 
@@ -94,8 +94,6 @@ static void other_modules_free(void)
 
 static void dom0_start(void)
 {
-    if (!module(0))
-        panic("No kernel for domain 0: the boot loader must load it as the first module\n");
     dom0_create(module(0), module(1));
     cmdline_report_unknown();
     other_modules_free();

@@ -5,7 +5,6 @@
  * rest is the guest's own and is delivered to it. From the hypervisor: either
  * an instruction that was expected to fault (exception table), or a bug.
  */
-#include <zelo/console.h>
 #include <zelo/domain.h>
 #include <zelo/guest.h>
 #include <zelo/log.h>
@@ -163,14 +162,10 @@ void trap_from_guest(struct cpu_user_regs *regs)
 
 /* --- from the hypervisor --- */
 
-static no_return void trap_fatal(struct cpu_user_regs *regs, const char *what)
+static no_return void trap_fatal(const struct cpu_user_regs *regs, const char *what)
 {
-    console_panic_mode();
-    show_registers(regs);
-    show_stack(regs);
-    if (regs->entry_vector == TRAP_PF)
-        panic("%s: address %016lx, error code %04x\n", what, read_cr2(), regs->error_code);
-    panic("%s: vector %u, error code %04x\n", what, regs->entry_vector, regs->error_code);
+    panic_at(regs, "%s: vector %u, error code %04x, address %016lx\n", what, regs->entry_vector, regs->error_code,
+             regs->entry_vector == TRAP_PF ? read_cr2() : regs->rip);
 }
 
 void trap_in_hypervisor(struct cpu_user_regs *regs)

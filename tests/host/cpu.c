@@ -72,24 +72,25 @@ static const struct leaf intel[] = {
     { 0x80000008, ANY, { 0x302e, 0, 0, 0 } },
 };
 
+#define HOST_CR4 \
+    (CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE | CR4_DE | CR4_PGE | CR4_FSGSBASE)
+
 static const struct cpu_features amd_features = {
     .vendor = "AuthenticAMD", .family = 0xf, .max_leaf = 0xd, .max_ext_leaf = 0x8000000a, .phys_bits = 40,
     .virt_bits = 48, .amd = true, .nx = true, .pge = true, .fsgsbase = true, .xsave = true, .xsaveopt = true,
-    .rdtscp = true, .xcr0_mask = 7, .xsave_size = 0x340, .cr4 = CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT |
-    CR4_OSXSAVE | CR4_DE | CR4_PGE | CR4_FSGSBASE,
+    .rdtscp = true, .xcr0_mask = 7, .xsave_size = 0x340, .cr4 = HOST_CR4,
 };
 static const struct cpu_features intel_features = {
     .vendor = "GenuineIntel", .family = 6, .max_leaf = 0x16, .max_ext_leaf = 0x80000008, .phys_bits = 46,
-    .virt_bits = 48, .intel = true, .nx = true, .pge = true, .fsgsbase = true, .xsave = true, .xsaveopt = true,
-    .rdtscp = true, .avx512 = true, .tsc_invariant = true, .cpuid_faulting = true, .xcr0_mask = 0xe7,
-    .xsave_size = 0xa80, .cr4 = CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE | CR4_DE | CR4_PGE |
-    CR4_FSGSBASE,
+    .virt_bits = 48, .intel = true, .nx = true, .pge = true, .fsgsbase = true, .xsave = true,
+    .xsaveopt = true, .rdtscp = true, .avx512 = true, .tsc_invariant = true, .cpuid_faulting = true, .xcr0_mask = 0xe7,
+    .xsave_size = 0xa80, .cr4 = HOST_CR4,
 };
 
 struct cpu_features cpu_features = {
     .vendor = "AuthenticAMD", .amd = true, .nx = true, .phys_bits = 40, .virt_bits = 48, .xsave = true,
     .fsgsbase = true, .rdtscp = true, .xcr0_mask = 7, .xsave_size = 0x340,
-    .cr4 = CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE | CR4_DE | CR4_PGE | CR4_FSGSBASE,
+    .cr4 = HOST_CR4,
 };
 struct acpi_info acpi_info;
 

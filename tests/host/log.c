@@ -43,18 +43,30 @@ void log_guest(enum log_level level, const char *fmt, ...)
     va_end(ap);
 }
 
-void panic(const char *fmt, ...)
+static no_return void end_here(const char *fmt, va_list ap)
 {
-    va_list ap;
-
-    va_start(ap, fmt);
     vsnprintf(host_panic_message, sizeof(host_panic_message), fmt, ap);
-    va_end(ap);
     held_count = 0;
     if (host_panic_catch)
         longjmp(*host_panic_catch, 1);
     fprintf(stderr, "panic: %s\n", host_panic_message);
     abort();
+}
+
+void panic(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    end_here(fmt, ap);
+}
+
+void boot_refuse(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    end_here(fmt, ap);
 }
 
 static bool level_may_repeat(u16 level)

@@ -56,9 +56,10 @@ static bool shows(u32 leaf, u32 subleaf, unsigned reg, unsigned bit)
 /* --- policies --- */
 
 static const u16 never[] = {
-    F(VME), F(PSE), F(PSE36), F(PGE), F(MTRR), F(DS), F(VMX), F(SVM), F(MONITOR), F(DCA), F(X2APIC), F(TSC_DEADLINE),
-    F(PCID), F(INVPCID), F(SMEP), F(SMAP), F(UMIP), F(PKU), F(CET_SS), F(CET_IBT), F(PAGE1GB), F(XSAVES), F(TSC_ADJUST),
-    F(SGX), F(MPX), F(PROC_TRACE), F(OSXSAVE), F(TOPOEXT), F(PDCM),
+    F(VME), F(PSE), F(PSE36), F(PGE), F(MTRR), F(DS), F(VMX), F(SVM), F(MONITOR), F(DCA), F(X2APIC),
+    F(TSC_DEADLINE), F(PCID), F(INVPCID), F(SMEP), F(SMAP), F(UMIP), F(PKU), F(CET_SS), F(CET_IBT), F(PAGE1GB),
+    F(XSAVES),
+    F(TSC_ADJUST), F(SGX), F(MPX), F(PROC_TRACE), F(OSXSAVE), F(TOPOEXT), F(PDCM),
 };
 
 static void check_policy(const struct cpuid_policy *p)

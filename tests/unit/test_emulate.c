@@ -31,7 +31,10 @@ static struct { u16 port; unsigned bytes, reads, writes; u32 value; } hw;
 
 void pv_inject_trap(unsigned vector, s64 error) { got.traps++, got.vector = vector, got.error = error; }
 void pv_inject_page_fault(vaddr_t cr2, u32 error) { got.page_faults++, got.cr2 = cr2, got.pf_error = error; }
-bool pv_guest_kernel_mode(const struct vcpu *v, const struct cpu_user_regs *r) { return v->pv.flags & PVF_KERNEL; }
+bool pv_guest_kernel_mode(const struct vcpu *v, const struct cpu_user_regs *r)
+{
+    return v->pv.flags & PVF_KERNEL;
+}
 void pv_toggle_mode(struct vcpu *v) { v->pv.flags ^= PVF_KERNEL, toggles++; }
 void pv_write_fs_base(u64 b) { fs_base = b; }
 void pv_write_gs_base(u64 b) { gs_base = b; }
@@ -53,7 +56,8 @@ u32 pci_read(u16 seg, u8 bus, u8 devfn, u16 reg, unsigned bytes)
 }
 void pci_write(u16 seg, u8 bus, u8 devfn, u16 reg, unsigned bytes, u32 v)
 {
-    pci.seg = seg, pci.bus = bus, pci.devfn = devfn, pci.reg = reg, pci.bytes = bytes, pci.value = v, pci.writes++;
+    pci.seg = seg, pci.bus = bus, pci.devfn = devfn, pci.reg = reg, pci.bytes = bytes;
+    pci.value = v, pci.writes++;
 }
 bool rtc_port_access(struct domain *d, u16 port, bool write, u8 *value)
 {

@@ -22,6 +22,11 @@ void log_guest(enum log_level level, const char *fmt, ...) printf_like(2, 3);
 
 /* Stops the machine: prints the message, registers, stack, CPU and domain. */
 no_return void panic(const char *fmt, ...) printf_like(1, 2);
+/* The same with the registers of where it went wrong, as an exception found them. */
+struct cpu_user_regs;
+no_return void panic_at(const struct cpu_user_regs *regs, const char *fmt, ...) printf_like(2, 3);
+/* The machine, its options or its modules are not such that it can boot: the line that says so, and no more. */
+no_return void boot_refuse(const char *fmt, ...) printf_like(1, 2);
 
 /* An internal contradiction.  Never applied to what a guest supplied. */
 #define BUG_ON(c) \
