@@ -37,12 +37,15 @@ static long number_current(const struct domain *d) { return (long)READ_ONCE(d->t
 /* A limit of "no limit" must not look like an error. */
 static long number_maximum(const struct domain *d) { return (long)MIN(READ_ONCE(d->max_pages), ~0ULL >> 1); }
 
-/* A PV domain numbers its memory itself and says in the shared info page how far. */
+/*
+ * A PV domain numbers its memory itself and says in the shared info page how
+ * far: not at all yet in one that is being restored, and the tools ask then.
+ */
 static long number_gpfn(const struct domain *d)
 {
     u64 n = READ_ONCE(d->shared_info->arch.max_pfn);
 
-    return n && n <= 1ULL << (64 - PAGE_SHIFT) ? (long)n - 1 : -ENODATA;
+    return n && n <= 1ULL << (64 - PAGE_SHIFT) ? (long)n - 1 : 0;
 }
 
 long memory_current_reservation(struct memory_call *c) { return domain_number(c, number_current); }

@@ -102,7 +102,11 @@ static void detect_xsave(struct cpu_features *f)
     f->xsavec = bit(r.a, 1);
 }
 
-/* The CR4 of every CPU while the hypervisor runs; a vCPU's own is made from it at a switch. */
+/*
+ * The CR4 of every CPU while the hypervisor runs; a vCPU's own is made from it
+ * at a switch. No CR4.PKE: the ABI gives protection keys to hardware guests
+ * only, and a PV guest's PKRU would bind the hypervisor's copies as well.
+ */
 static u64 control_cr4(const struct cpu_features *f)
 {
     u64 cr4 = CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
@@ -113,7 +117,6 @@ static u64 control_cr4(const struct cpu_features *f)
     cr4 |= f->smep ? CR4_SMEP : 0;
     cr4 |= f->smap ? CR4_SMAP : 0;
     cr4 |= f->umip ? CR4_UMIP : 0;
-    cr4 |= f->pku ? CR4_PKE : 0;
     return cr4;
 }
 
