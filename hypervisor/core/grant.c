@@ -92,7 +92,8 @@ void grant_dump(struct domain *d)
         return;
     spin_lock(&gt->entry_lock);
     log_info("d%u: grants version %u, %u of %u frames, %u of %u maptrack frames, %u entries in use\n", d->id,
-             gt->version, gt->frames, gt->max_frames, gt->maptrack_frames, gt->max_maptrack_frames, gt->pinned);
+             gt->version, gt->frames, gt->max_frames, gt->maptrack_frames, gt->max_maptrack_frames,
+             gt->pinned);
     for (u32 ref = 0; gt->pinned && ref < grant_entry_count(gt); ref++) {
         const struct grant_active *a = grant_active(gt, ref);
 

@@ -66,8 +66,8 @@ static int announce_v1(grant_entry_v1_t *e, domid_t by, bool write, union grant_
     return GNTST_general_error;
 }
 
-static int announce_v2(grant_entry_v2_t *e, grant_status_t *status, domid_t by, bool write, bool transitive_ok,
-                       union grant_header *found)
+static int announce_v2(grant_entry_v2_t *e, grant_status_t *status, domid_t by, bool write,
+                       bool transitive_ok, union grant_header *found)
 {
     u32 *word = (u32 *)(void *)e;
     u16 had = READ_ONCE(*status);
@@ -166,7 +166,8 @@ static bool part_is_whole(const struct granted *g)
 }
 
 /* Announces the use and reads the entry. */
-static int entry_pin(struct grant_table *gt, u32 ref, domid_t by, bool write, unsigned allow, struct granted *g)
+static int entry_pin(struct grant_table *gt, u32 ref, domid_t by, bool write, unsigned allow,
+                     struct granted *g)
 {
     union grant_header h;
     int rc;
@@ -175,7 +176,8 @@ static int entry_pin(struct grant_table *gt, u32 ref, domid_t by, bool write, un
     if (ref >= grant_entry_count(gt))
         return GNTST_bad_gntref;
     if (gt->version == 2)
-        rc = announce_v2(grant_v2(gt, ref), grant_status(gt, ref), by, write, allow & GRANT_TRANSITIVE_OK, &h);
+        rc = announce_v2(grant_v2(gt, ref), grant_status(gt, ref), by, write, allow & GRANT_TRANSITIVE_OK,
+                         &h);
     else
         rc = announce_v1(grant_v1(gt, ref), by, write, &h);
     if (rc)
@@ -220,8 +222,9 @@ static int via_get(struct grant_use *u, const struct granted *g)
     if (!u->via)
         return GNTST_bad_domain;
     u->via_ref = g->via_ref;
-    rc = u->via == u->owner ? GNTST_general_error /* pointless, and a loop */
-                            : grant_use_get(u->via, u->via_ref, u->owner->id, u->write, GRANT_PART_OK, &second);
+    rc = GNTST_general_error; /* itself: pointless, and a loop */
+    if (u->via != u->owner)
+        rc = grant_use_get(u->via, u->via_ref, u->owner->id, u->write, GRANT_PART_OK, &second);
     if (rc) {
         domain_put(u->via);
         u->via = NULL;
@@ -233,7 +236,8 @@ static int via_get(struct grant_use *u, const struct granted *g)
     return GNTST_okay;
 }
 
-int grant_use_get(struct domain *owner, u32 ref, domid_t by, bool write, unsigned allow, struct grant_use *out)
+int grant_use_get(struct domain *owner, u32 ref, domid_t by, bool write, unsigned allow,
+                  struct grant_use *out)
 {
     struct grant_table *gt = owner->grants;
     struct granted g;

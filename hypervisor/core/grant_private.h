@@ -40,7 +40,7 @@ _Static_assert(ACTIVE_PER_FRAME >= V1_PER_FRAME, "a page of counts for each shar
 
 struct grant_table {
     spinlock_t lock;              /* LOCK_GRANT_TABLE: growing, the version, the maptrack */
-    spinlock_t entry_lock;        /* LOCK_GRANT_ENTRY: counts of uses, flags in shared entries; reads the version */
+    spinlock_t entry_lock;        /* LOCK_GRANT_ENTRY: counts of uses, our flags in shared entries */
 
     /* Arrays of max pointers; frames below the count are there for good and may be read without a lock. */
     void **shared;
@@ -95,14 +95,17 @@ struct grant_use {
 #define GRANT_PART_OK (1u << 0)        /* sub-page grants will do */
 #define GRANT_TRANSITIVE_OK (1u << 1)  /* so will transitive ones */
 /* Takes a use of owner's grant for domain 'by'. GNTST_*. */
-int grant_use_get(struct domain *owner, u32 ref, domid_t by, bool write, unsigned allow, struct grant_use *out);
+int grant_use_get(struct domain *owner, u32 ref, domid_t by, bool write, unsigned allow,
+                  struct grant_use *out);
 void grant_use_put(struct grant_use *u);        /* all of it */
-void grant_unpin(struct domain *owner, u32 ref, bool write); /* the use of the entry without the frame's references */
+/* The use of the entry without the frame's references. */
+void grant_unpin(struct domain *owner, u32 ref, bool write);
 
 /* --- grant_maptrack.c --- */
 /* A handle, marked busy; MAPTRACK_NONE: no room. */
 u32 maptrack_alloc(struct grant_table *gt);
-void maptrack_set(struct grant_table *gt, u32 handle, const struct maptrack *m); /* no longer busy; flags 0: frees */
+/* It is no longer busy; flags 0: frees the handle. */
+void maptrack_set(struct grant_table *gt, u32 handle, const struct maptrack *m);
 /* Copies it and marks it busy; false: no such mapping. */
 bool must_check maptrack_claim(struct grant_table *gt, u32 handle, struct maptrack *out);
 /* The first mapping from *handle on, claimed; false at the end. */
@@ -116,8 +119,8 @@ grant_list_fn grant_map_list, grant_unmap_list, grant_unmap_and_replace_list, gr
 grant_list_fn grant_transfer_list, grant_swap_list;
 /* One structure; 0 or -errno. */
 typedef int grant_single_fn(vaddr_t uop);
-grant_single_fn grant_setup_table, grant_query_size, grant_get_version, grant_set_version, grant_get_status_frames,
-    grant_dump_table;
+grant_single_fn grant_setup_table, grant_query_size, grant_get_version, grant_set_version,
+    grant_get_status_frames, grant_dump_table;
 
 /* Time to stop between two operations of a list? */
 bool grant_list_should_stop(u32 done, u32 count);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* GNTTABOP_setup_table, _query_size, _get_status_frames, _get_version, _dump_table: about a table as a whole. */
+/* GNTTABOP_setup_table, query_size, get_status_frames, get_version, dump_table: a table as a whole. */
 #include "grant_private.h"
 
 #include <zelo/errno.h>

@@ -51,7 +51,8 @@ static void entry_write(struct grant_table *gt, u32 ref, const struct neutral_en
 /* What both versions can say; anything else is forgotten unless it is in use. */
 static bool entry_is_portable(const struct neutral_entry *n)
 {
-    return (n->flags & GTF_type_mask) == GTF_permit_access && !(n->flags & GTF_sub_page) && n->frame <= 0xffffffffu;
+    return (n->flags & GTF_type_mask) == GTF_permit_access && !(n->flags & GTF_sub_page) &&
+           n->frame <= 0xffffffffu;
 }
 
 /* Both locks held, status frames there if the new version needs them. */

@@ -58,7 +58,8 @@ static void pin_vcpus(struct domain *d)
     }
 }
 
-static void load_kernel(const struct dom0_file *file, const struct dom0_kernel *k, const struct dom0_frames *f)
+static void load_kernel(const struct dom0_file *file, const struct dom0_kernel *k,
+                        const struct dom0_frames *f)
 {
     for (unsigned i = 0; i < k->segments; i++) {
         const struct dom0_segment *s = &k->segment[i];
@@ -70,7 +71,8 @@ static void load_kernel(const struct dom0_file *file, const struct dom0_kernel *
         hypercall_page_fill(dom0_frames_virt(f, (k->hypercall_page - k->virt_base) >> PAGE_SHIFT));
 }
 
-static void load_initrd(const struct boot_module *initrd, const struct dom0_layout *l, const struct dom0_frames *f)
+static void load_initrd(const struct boot_module *initrd, const struct dom0_layout *l,
+                        const struct dom0_frames *f)
 {
     u64 at = l->initrd << PAGE_SHIFT, end = (l->initrd + l->initrd_pages) << PAGE_SHIFT;
 
@@ -104,7 +106,8 @@ static void start_info_initrd(start_info_t *si, const struct dom0_kernel *k, con
         si->flags |= SIF_MOD_START_PFN;
 }
 
-static void write_start_info(start_info_t *si, struct domain *d, const struct dom0_layout *l, const char *cmdline)
+static void write_start_info(start_info_t *si, struct domain *d, const struct dom0_layout *l,
+                             const char *cmdline)
 {
     memset(si, 0, PAGE_SIZE);
     str_copy(si->magic, START_MAGIC, sizeof(si->magic));
@@ -178,9 +181,10 @@ static void release_module(const struct boot_module *m)
 
 static void report(const struct domain *d, const struct dom0_kernel *k, const struct dom0_layout *l)
 {
-    log_info("Domain 0: %lu MiB, %u vCPUs; kernel at %lx..%lx, entry %lx, p2m %lx, start info %lx, page tables %lx\n",
-             l->nr_pages >> (20 - PAGE_SHIFT), d->max_vcpus, l->virt_base, dom0_layout_va(l, l->mapped), k->entry,
-             l->p2m_va, dom0_layout_va(l, l->start_info), dom0_layout_va(l, l->tables));
+    log_info("Domain 0: %lu MiB, %u vCPUs; kernel at %lx..%lx, entry %lx\n", l->nr_pages >> (20 - PAGE_SHIFT),
+             d->max_vcpus, l->virt_base, dom0_layout_va(l, l->mapped), k->entry);
+    log_debug("Domain 0: p2m %lx, start info %lx, page tables %lx, initrd pfn %lx\n", l->p2m_va,
+              dom0_layout_va(l, l->start_info), dom0_layout_va(l, l->tables), l->initrd);
 }
 
 void dom0_create(const struct boot_module *kernel, const struct boot_module *initrd)

@@ -209,7 +209,8 @@ static void check_addresses(const struct dom0_kernel *k)
     if ((k->virt_base | k->p2m_base | k->hypercall_page) & PAGE_OFFSET_MASK)
         boot_refuse("Domain 0 kernel: a note gives an address that is not page-aligned\n");
     if (k->entry < k->virt_base || k->entry - k->virt_base >= k->end)
-        boot_refuse("Domain 0 kernel: its entry point %lx lies outside of it (%lx..%lx)\n", k->entry, k->virt_base, end);
+        boot_refuse("Domain 0 kernel: its entry point %lx lies outside of it (%lx..%lx)\n", k->entry,
+                    k->virt_base, end);
     if (k->has_hypercall_page &&
         (k->hypercall_page < k->virt_base || k->hypercall_page - k->virt_base >= k->end))
         boot_refuse("Domain 0 kernel: its hypercall page %lx lies outside of it\n", k->hypercall_page);

@@ -76,11 +76,14 @@ void dom0_kernel_unpack(const struct boot_module *m, struct dom0_file *out)
     if (!is_elf(&b)) {
         format = decompress_format(b.data, b.size);
         if (!format)
-            boot_refuse("Domain 0 kernel: no ELF file, and unknown compression (known: xz, zstd, gzip, lz4, lzma)\n");
+            boot_refuse("Domain 0 kernel: no ELF file, and unknown compression "
+                        "(known: xz, zstd, gzip, lz4, lzma)\n");
         rc = decompress(b.data, b.size, unpacked_hint(&b), &out->unpacked);
         if (rc)
-            boot_refuse("Domain 0 kernel: %s\n", rc == -ENOMEM ? "too little memory to unpack it" : "its compressed data are damaged");
-        log_info("Domain 0 kernel: %s, %lu KiB, unpacked %lu KiB\n", format, b.size >> 10, out->unpacked.size >> 10);
+            boot_refuse("Domain 0 kernel: %s\n", rc == -ENOMEM ? "too little memory to unpack it"
+                                                                : "its compressed data are damaged");
+        log_info("Domain 0 kernel: %s, %lu KiB, unpacked %lu KiB\n", format, b.size >> 10,
+                 out->unpacked.size >> 10);
         b = (struct bytes){ out->unpacked.data, out->unpacked.size };
     }
     if (!is_elf(&b))

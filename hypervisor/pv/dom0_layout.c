@@ -64,7 +64,8 @@ static void check_plan(const struct dom0_kernel *k, const struct dom0_layout *l,
         boot_refuse("Domain 0: too little memory, %lu MiB; its kernel and initrd need %lu MiB (dom0_mem=)\n",
               l->nr_pages >> (20 - PAGE_SHIFT), (end >> (20 - PAGE_SHIFT)) + 1);
     if (!guest_va_ok(l->virt_base, region) || !guest_va_ok(l->p2m_va, list))
-        boot_refuse("Domain 0 kernel: it asks for addresses that it cannot have (%lx, %lx)\n", l->virt_base, l->p2m_va);
+        boot_refuse("Domain 0 kernel: it asks for addresses that it cannot have (%lx, %lx)\n", l->virt_base,
+                    l->p2m_va);
     if (k->has_p2m_base && ranges_overlap(l->virt_base, region, l->p2m_va, list))
         boot_refuse("Domain 0 kernel: its p2m list at %lx would overlap it\n", l->p2m_va);
 }
