@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 # Zelo: `make` leaves the multiboot image at build/zelo.elf and build/zelo.gz.
-#   make DEBUG=1      with lock-order checks and more assertions
+#   make DEBUG=1      the same in build/debug, with lock-order checks
 #   make unit         builds and runs the host unit tests
 
-B := build
+B := $(if $(DEBUG),build/debug,build)
+MAKEFLAGS += -j$(shell nproc)
 CC := gcc
 LD := ld
 OBJCOPY := objcopy
@@ -44,6 +45,10 @@ $(B)/%.o: %.c | $(B)/include/xen
 $(B)/%.o: %.S $(B)/gen/asm_offsets.h | $(B)/include/xen
 	@mkdir -p $(@D)
 	$(CC) $(HV_CFLAGS) $(HV_CPPFLAGS) -D__ASSEMBLY__ -c -o $@ $<
+
+# What XENVER_changeset and the banner say; made again when the checkout moves.
+$(B)/hypervisor/core/version.o: HV_CPPFLAGS += -DZELO_CHANGESET=$(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+$(B)/hypervisor/core/version.o: $(wildcard .git/logs/HEAD)
 
 -include $(HV_O:.o=.d) $(B)/gen/asm_offsets.d
 -include tests/unit/unit.mk

@@ -63,8 +63,6 @@ def _parser():
     command.add_argument("--tail", type=int, default=100, metavar="N",
                          help="so many last lines of each (100; 0 for all)")
     add("clean", clean, "Remove everything the lab made, downloads included.")
-    for name in ("bench", "deb"):
-        add(name, not_yet, "Not there yet.")
     return parser
 
 
@@ -110,7 +108,8 @@ def test(options):
 def gdb(options):
     """A debugger on the hypervisor."""
     config = _config(options, "gdb")
-    return debug.gdb(config, config.hypervisor)
+    ours = config.hypervisor == paths.ZELO
+    return debug.gdb(config, paths.ZELO_SYMBOLS if ours else config.hypervisor)
 
 
 def log(options):
@@ -129,11 +128,6 @@ def clean(_options):
     """All below the lab's own directory goes."""
     shutil.rmtree(paths.LAB, ignore_errors=True)
     return 0
-
-
-def not_yet(options):
-    """A command with a place but nothing behind it."""
-    raise LabError(f"`{options.command}` is not there yet")
 
 
 def main(arguments):

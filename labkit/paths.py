@@ -11,6 +11,7 @@ LOG = LAB / "log"
 ASSETS = ROOT / "labkit"
 ZELO = ROOT / "build" / "zelo.elf"
 ZELO_GZ = ROOT / "build" / "zelo.gz"
+ZELO_SYMBOLS = ROOT / "build" / "zelo.syms"
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from labkit.ui import LabError
 
 KEPT_LOGS = 60
 # The hypervisor's or domain 0's last words; guests' do not come to this console.
-CRASH = re.compile(rb"^.*(?:[Pp]anic on CPU|ZELO PANIC|Dom0 crashed|Kernel panic - not).*$", re.M)
+CRASH = re.compile(rb"^.*(?:[Pp]anic on CPU|ZELO PANIC|Dom0 crashed|d0 crashed:|Domain 0 stopped with reason|Kernel panic - not).*$", re.M)
 CRASH_SECONDS = 3   # for the rest of the report
 
 

@@ -48,6 +48,7 @@ def _pytest(arguments, report=None):
 
 def system(hypervisor, expression):
     """The system tests, or those `expression` selects, on one hypervisor."""
+    packages.install(packages.BUILD) # for the tests' own programs and guests
     step("system tests")
     arguments = [f"--hypervisor={hypervisor}"]
     if expression:

@@ -149,6 +149,7 @@ void console_select(const char *list)
 void console_room_init(void)
 {
     to_ring = cmdline_bool("console_to_ring", false);
+    (void)cmdline_bool("sync_console", true); /* known, and always so: what is said is out before the next line runs */
     console_ring_resize();
     debug_keys_init();
 }

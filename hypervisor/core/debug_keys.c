@@ -28,6 +28,12 @@ static void debug_key_help(u8 key)
             log_err("  %c  %s\n", (char)k, keys[k].what);
 }
 
+/* For whoever wants to see what a panic tells. */
+static void debug_key_crash(u8 key)
+{
+    panic("'%c' pressed\n", key);
+}
+
 static void debug_keys_run(void *unused)
 {
     (void)unused;
@@ -48,5 +54,6 @@ void debug_key(u8 key)
 void debug_keys_init(void)
 {
     tasklet_init(&keys_tasklet, debug_keys_run, NULL);
+    debug_key_register('C', "crash the hypervisor", debug_key_crash);
     debug_key_register('h', "this list", debug_key_help);
 }

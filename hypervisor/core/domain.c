@@ -333,4 +333,5 @@ void domain_room_init(void)
     if (domain_init_vcpu_table(dom_idle, MAX_CPUS))
         panic("No memory for the idle vCPU table\n");
     idle_vcpu = dom_idle->vcpu;
+    domain_dump_init();
 }

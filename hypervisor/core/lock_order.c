@@ -38,20 +38,29 @@ static void lock_order_check(const struct held_lock *h, const spinlock_t *l, boo
         panic("Lock order: level %u taken while holding level %u\n", l->level, h->lock->level);
 }
 
-void lock_order_acquire(const spinlock_t *l)
+static void held_add(const spinlock_t *l, bool irqs_on)
 {
     unsigned long flags = arch_irq_save();
     struct held_list *list = &this_cpu_var(held_locks);
-    bool irqs_on;
 
-    arch_irq_restore(flags);
-    irqs_on = arch_irq_enabled();
-    for (unsigned i = 0; i < list->count; i++)
-        lock_order_check(&list->at[i], l, irqs_on);
-    arch_irq_disable();
     if (list->count < HELD_MAX)
         list->at[list->count++] = (struct held_lock){ l, irqs_on };
     arch_irq_restore(flags);
+}
+
+void lock_order_acquire(const spinlock_t *l)
+{
+    struct held_list *list = &this_cpu_var(held_locks);
+    bool irqs_on = arch_irq_enabled();
+
+    for (unsigned i = 0; i < list->count; i++)
+        lock_order_check(&list->at[i], l, irqs_on);
+    held_add(l, irqs_on);
+}
+
+void lock_order_acquired_by_try(const spinlock_t *l)
+{
+    held_add(l, arch_irq_enabled());
 }
 
 void lock_order_release(const spinlock_t *l)

@@ -45,7 +45,9 @@ static long number_gpfn(const struct domain *d)
 {
     u64 n = READ_ONCE(d->shared_info->arch.max_pfn);
 
-    return n && n <= 1ULL << (64 - PAGE_SHIFT) ? (long)n - 1 : 0;
+    if (n > 1ULL << (64 - PAGE_SHIFT))
+        return -ENODATA;
+    return n ? (long)n - 1 : 0;
 }
 
 long memory_current_reservation(struct memory_call *c) { return domain_number(c, number_current); }

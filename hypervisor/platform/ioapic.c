@@ -200,7 +200,7 @@ void ioapic_init(void)
 
     ioapic_count = acpi_info.ioapic_count;
     if (!ioapic_count)
-        panic("The ACPI tables name no IO-APIC\n");
+        boot_refuse("The ACPI tables name no IO-APIC\n");
     ioapics = mem_alloc_array(struct ioapic, ioapic_count);
     if (!ioapics)
         panic("No memory for %u IO-APICs\n", ioapic_count);

@@ -40,23 +40,24 @@ static struct mmcfg *mmcfg_find(u16 seg, u8 bus)
     return NULL;
 }
 
-void pci_set_mmcfg(u16 seg, u8 bus_first, u8 bus_last, paddr_t base)
+int pci_set_mmcfg(u16 seg, u8 bus_first, u8 bus_last, paddr_t base)
 {
     struct mmcfg *m;
 
-    if (mmcfg_find(seg, bus_first) || bus_last < bus_first || (base & (BUS_BYTES - 1)))
-        return;
+    if (bus_last < bus_first || (base & (BUS_BYTES - 1)))
+        return -EINVAL;
+    if (mmcfg_find(seg, bus_first))
+        return 0;
     m = mem_alloc_type(struct mmcfg);
-    if (!m) {
-        log_warn("No memory for the MMCFG of PCI segment %u\n", seg);
-        return;
-    }
+    if (!m)
+        return -ENOMEM;
     m->seg = seg;
     m->bus_first = bus_first;
     m->bus_last = bus_last;
     m->base = base;
     smp_wmb(); /* whoever finds it in the list finds it filled */
     list_push_back(&mmcfgs, &m->link);
+    return 0;
 }
 
 int pci_map_bus(u16 seg, u8 bus)

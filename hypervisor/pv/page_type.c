@@ -170,7 +170,7 @@ static int type_unready(struct page *p, u64 has, u64 type)
     }
     if ((has & PGT_TYPE_MASK) != type)
         return -EBUSY;
-    cpu_relax(); /* another CPU is at type_begin */
+    cpu_relax_serving(); /* another CPU is at type_begin */
     return 1;
 }
 

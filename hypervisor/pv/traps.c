@@ -242,9 +242,10 @@ void pv_deliver_failsafe(struct vcpu *v)
     bounce(v, &b);
 }
 
+/* The handler compares the selectors of its frame with those it finds, to tell this from a bad selector. */
 void pv_return_failed(struct cpu_user_regs *regs)
 {
-    (void)regs;
+    pv_save_selectors(regs);
     pv_deliver_failsafe(current);
 }
 

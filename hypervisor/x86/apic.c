@@ -72,6 +72,11 @@ void apic_send_ipi(u32 apicid, u32 icr_low)
     arch_irq_restore(flags);
 }
 
+bool apic_reaches(u32 apicid)
+{
+    return x2apic || apicid <= XAPIC_ID_MAX;
+}
+
 static bool apic_any_bit(unsigned first_reg)
 {
     for (unsigned i = 1; i < 8; i++) /* vectors from 32 up */
@@ -139,22 +144,36 @@ void apic_init_cpu(void)
     apic_drain_in_service();
 }
 
+/* A CPU that only x2APIC can reach. */
+static bool apic_ids_need_x2apic(void)
+{
+    for (unsigned i = 0; i < acpi_info.cpu_count; i++)
+        if (acpi_info.cpus[i].enabled && acpi_info.cpus[i].apicid > XAPIC_ID_MAX)
+            return true;
+    return false;
+}
+
 /*
  * Without interrupt remapping a device reaches only the first 255 APIC IDs in
  * either mode, so x2APIC is taken where firmware left it on (there is no way
- * back), where another hypervisor makes its MSRs cheaper than the page, or
- * where asked for.
+ * back), where CPUs need it, where another hypervisor makes its MSRs cheaper
+ * than the page, or where asked for.
  */
 static bool apic_choose_x2apic(void)
 {
     u32 a, b, c, d;
+    bool wanted;
 
+    cpuid(1, 0, &a, &b, &c, &d);
+    wanted = cmdline_bool("x2apic", (c >> 31) && !acpi_info.x2apic_opt_out);
     if (rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC)
         return true;
-    if (!cpu_features.x2apic)
+    if (!cpu_features.x2apic) {
+        if (wanted && cmdline_get("x2apic"))
+            log_warn("x2apic=: the CPU has no x2APIC\n");
         return false;
-    cpuid(1, 0, &a, &b, &c, &d);
-    return cmdline_bool("x2apic", (c >> 31) && !acpi_info.x2apic_opt_out);
+    }
+    return wanted || apic_ids_need_x2apic();
 }
 
 void apic_init_bsp(void)

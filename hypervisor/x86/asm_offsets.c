@@ -25,7 +25,6 @@ void asm_offsets(void)
     REG(ss, ss);
     REG(es, es);
     INFO(vcpu, vcpu);
-    INFO(scratch, scratch);
     DEFINE(INFO_SIZE_ABOVE_REGS, sizeof(struct cpu_info) - offsetof(struct cpu_info, regs));
     DEFINE(VCPU_pv_flags, offsetof(struct vcpu, pv.flags));
     DEFINE(PVF_KERNEL_BIT, PVF_KERNEL);

@@ -78,7 +78,7 @@ static void bases_load(const struct vcpu *v)
     wrmsr(MSR_KERNEL_GS_BASE, kernel ? v->pv.gs_base_user : v->pv.gs_base_kernel);
 }
 
-static void selectors_save(struct cpu_user_regs *r)
+void pv_save_selectors(struct cpu_user_regs *r)
 {
     __asm__ volatile("movw %%ds, %0; movw %%es, %1; movw %%fs, %2; movw %%gs, %3"
                      : "=m"(r->ds), "=m"(r->es), "=m"(r->fs), "=m"(r->gs));
@@ -108,7 +108,7 @@ bool pv_load_user_gs_selector(u16 selector)
 static void vcpu_save(struct vcpu *v)
 {
     v->pv.regs = *guest_regs();
-    selectors_save(&v->pv.regs);
+    pv_save_selectors(&v->pv.regs);
     bases_save(v);
     fpu_save(v);
     debugreg_save(v);

@@ -6,10 +6,6 @@
  * page 14 is the CPU's reserved page from here (layout.h). While no guest is
  * loaded GDTR points as if such a window began 14 pages below the reserved
  * page itself: only selectors of that page are used then.
- *
- * SYSCALL changes neither stack nor GS base, so each CPU has a few
- * instructions of its own, on a page beside its stack, that know where the
- * stack is.
  */
 #include <zelo/lib.h>
 #include <zelo/log.h>
@@ -183,44 +179,16 @@ void traps_init_early(void)
     idt_load();
 }
 
-/* --- the system call stubs of one CPU --- */
+/* --- system calls --- */
 
-/* movq %rsp, scratch(%rip); leaq frame_end(%rip), %rsp; jmpq *target(%rip) */
-static unsigned stub_write(u8 *at, vaddr_t at_va, const struct cpu_info *info, const void *target)
-{
-    static const u8 code[] = { 0x48, 0x89, 0x25, 0, 0, 0, 0, 0x48, 0x8d, 0x25, 0, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0 };
-    s64 scratch = (s64)((vaddr_t)&info->scratch - (at_va + 7));
-    s64 frame = (s64)((vaddr_t)&info->regs.es - (at_va + 14));
-    u64 entry = (vaddr_t)target;
-
-    BUG_ON(scratch != (s32)scratch || frame != (s32)frame);
-    memcpy(at, code, sizeof(code));
-    memcpy(at + 3, &(s32){ (s32)scratch }, 4);
-    memcpy(at + 10, &(s32){ (s32)frame }, 4);
-    memcpy(at + sizeof(code), &entry, sizeof(entry));
-    return 32;
-}
-
-#define STUB_CSTAR 32
+_Static_assert(ENTRY_MAX_CPUS == MAX_CPUS, "entry.h repeats it for the assembler");
 
 static void syscall_init(const struct cpu_info *info)
 {
-    u8 *page = heap_alloc(0, 0);
-    vaddr_t va;
-
-    if (!page)
-        panic("No memory for the system call entry of CPU %u\n", info->cpu);
-    mfn_t mfn = virt_to_mfn(page);
-
-    va = (vaddr_t)vmap_frames(&mfn, 1, MAP_RO | MAP_X);
-    if (!va)
-        panic("No address for the system call entry of CPU %u\n", info->cpu);
-    stub_write(page, va, info, entry_syscall);
-    stub_write(page + STUB_CSTAR, va + STUB_CSTAR, info, entry_syscall32);
-
+    syscall_stacks[info->cpu].frame_end = (vaddr_t)&info->regs.es;
     wrmsr(MSR_STAR, (u64)SEL_RING3_CS32 << 48 | (u64)SEL_KERNEL_CS << 32);
-    wrmsr(MSR_LSTAR, va);
-    wrmsr(MSR_CSTAR, va + STUB_CSTAR);
+    wrmsr(MSR_LSTAR, (vaddr_t)syscall_stubs + info->cpu * SYSCALL_STUB_BYTES);
+    wrmsr(MSR_CSTAR, (vaddr_t)syscall32_stubs + info->cpu * SYSCALL_STUB_BYTES);
     wrmsr(MSR_SFMASK, FLAG_IF | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_AC | FLAG_RF | FLAG_IOPL);
     if (cpu_features.sysenter) {
         wrmsr(MSR_SYSENTER_CS, SEL_KERNEL_CS);

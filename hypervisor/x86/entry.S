@@ -139,8 +139,34 @@ return_to_hypervisor:
         .endm
 
         IST_ENTRY entry_double_fault, 8, 1, trap_double_fault
-        IST_ENTRY entry_nmi, 2, 0, trap_nmi
         IST_ENTRY entry_machine_check, 18, 0, trap_machine_check
+
+        /* The saved registers, with RSP at them on an exception stack, move to the top of the main stack. */
+        .macro MOVE_TO_MAIN_STACK
+        movq    %rsp, %rsi
+        movq    %rsp, %rdi
+        orq     $(STACK_SIZE - 1), %rdi
+        subq    $(INFO_SIZE_ABOVE_REGS - 1), %rdi
+        movq    %rdi, %rdx
+        movl    $(REG_es / 8), %ecx
+        rep movsq
+        movq    %rdx, %rsp
+        .endm
+
+        /* From a guest the way back is a guest's: its IRET may fault, and it may have an NMI to take. */
+        .balign 16
+        .globl  entry_nmi
+entry_nmi:
+        pushq   $0
+        movl    $2, 4(%rsp)
+        CLEAN_FLAGS
+        SAVE_ALL
+        movq    %rsp, %rdi
+        call    trap_nmi
+        testb   $3, REG_cs(%rsp)
+        jz      return_to_hypervisor
+        MOVE_TO_MAIN_STACK
+        jmp     exit_to_guest
 
         /* From a guest the frame moves to the main stack, since the handler may switch vCPUs. */
         .balign 16
@@ -153,23 +179,39 @@ entry_debug:
         movq    %rsp, %rdi
         testb   $3, REG_cs(%rsp)
         jz      1f
-        movq    %rsp, %rsi
-        orq     $(STACK_SIZE - 1), %rdi
-        subq    $(INFO_SIZE_ABOVE_REGS - 1), %rdi
-        movq    %rdi, %rdx
-        movl    $(REG_es / 8), %ecx
-        rep movsq
-        movq    %rdx, %rsp
+        MOVE_TO_MAIN_STACK
         jmp     exception_saved
 1:      call    trap_debug_in_hypervisor
         jmp     return_to_hypervisor
 
 /* --- SYSCALL and SYSENTER --- */
 
-        /* RSP is the end of the frame; the guest's is in cpu_info.scratch. RCX: RIP, R11: RFLAGS. */
-        .macro  SYSCALL_FRAME cs, vector
+        /*
+         * SYSCALL changes neither stack nor GS base, so each CPU enters by a few
+         * instructions of its own that know where its stack is: LSTAR and CSTAR
+         * point to the CPU's stub (x86/descriptor_tables.c).
+         */
+        .macro  SYSCALL_STUBS name, target
+        .balign SYSCALL_STUB_BYTES
+        .globl  \name
+\name:
+        .set    cpu, 0
+        .rept   ENTRY_MAX_CPUS
+        .balign SYSCALL_STUB_BYTES
+        movq    %rsp, (syscall_stacks + 16 * cpu)(%rip)
+        movq    (syscall_stacks + 16 * cpu + 8)(%rip), %rsp
         pushq   $SEL_RING3_DS
-        pushq   (INFO_scratch - REG_ss)(%rsp)
+        pushq   (syscall_stacks + 16 * cpu)(%rip)
+        jmp     \target
+        .set    cpu, cpu + 1
+        .endr
+        .endm
+
+        SYSCALL_STUBS syscall_stubs, entry_syscall
+        SYSCALL_STUBS syscall32_stubs, entry_syscall32
+
+        /* SS and RSP are pushed. RCX: RIP, R11: RFLAGS. */
+        .macro  SYSCALL_FRAME cs, vector
         pushq   %r11
         pushq   $\cs
         pushq   %rcx
@@ -180,7 +222,6 @@ entry_debug:
         .endm
 
         .balign 16
-        .globl  entry_syscall
 entry_syscall:
         SYSCALL_FRAME SEL_RING3_CS64, VECTOR_SYSCALL
         movq    INFO_vcpu(%rsp), %rax
@@ -194,7 +235,6 @@ entry_syscall:
         jmp     exit_to_guest
 
         .balign 16
-        .globl  entry_syscall32
 entry_syscall32:
         SYSCALL_FRAME SEL_RING3_CS32, VECTOR_SYSCALL32
         movq    %rsp, %rdi
@@ -372,5 +412,12 @@ fxrstor_safe:
         ret
         EX_TABLE 70b, 72b
         EX_TABLE 71b, 72b
+
+        /* Each CPU's: the guest's RSP for a moment, and the end of the frame at its stack's top. */
+        .bss
+        .balign 64
+        .globl  syscall_stacks
+syscall_stacks:
+        .skip   16 * ENTRY_MAX_CPUS
 
         .section .note.GNU-stack, "", @progbits

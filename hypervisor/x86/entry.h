@@ -4,6 +4,8 @@
 #define ZELO_X86_ENTRY_H
 
 #define ENTRY_STUB_BYTES 16
+#define SYSCALL_STUB_BYTES 32
+#define ENTRY_MAX_CPUS 256 /* MAX_CPUS, for the assembler */
 /* #DF #TS #NP #SS #GP #PF #AC #CP #VC #SX push an error code. */
 #define EXCEPTIONS_WITH_ERROR 0x60227d00
 
@@ -22,7 +24,8 @@ struct cpu_user_regs;
 struct vcpu;
 
 extern char entry_stubs[], entry_double_fault[], entry_nmi[], entry_machine_check[], entry_debug[];
-extern char entry_syscall[], entry_syscall32[], entry_sysenter[], exit_to_guest[], guest_iret[];
+extern char syscall_stubs[], syscall32_stubs[], entry_sysenter[], exit_to_guest[], guest_iret[];
+extern struct syscall_stack { u64 guest_rsp, frame_end; } syscall_stacks[ENTRY_MAX_CPUS]; /* each the CPU's own */
 
 int load_ds_safe(u16 sel), load_es_safe(u16 sel), load_fs_safe(u16 sel), load_gs_safe(u16 sel);
 int xrstor_safe(const void *area, u64 mask);

@@ -120,13 +120,25 @@ void fpu_load(struct vcpu *v)
         ts_set();
 }
 
+/*
+ * A component that the vCPU enables for the first time still holds in the CPU
+ * what another vCPU left there: it is brought to its initial state.
+ */
 void pv_write_xcr0(u64 xcr0)
 {
     struct vcpu *v = current;
+    unsigned long flags = arch_irq_save();
+    bool fresh = xcr0 & ~fpu_components(v);
 
+    if (fresh)
+        fpu_save(v);
     v->pv.xcr0 = xcr0;
     v->pv.xcr0_accum |= xcr0;
-    xcr0_load(xcr0);
+    if (fresh)
+        fpu_load(v);
+    else
+        xcr0_load(xcr0 | XCR0_X87);
+    arch_irq_restore(flags);
 }
 
 void pv_set_ts(bool ts)

@@ -158,6 +158,7 @@ int physdev_release_msix(vaddr_t arg)
 int physdev_pci_mmcfg_reserved(vaddr_t arg)
 {
     struct physdev_pci_mmcfg_reserved op;
+    int rc;
 
     if (copy_from_guest(&op, arg))
         return -EFAULT;
@@ -166,7 +167,7 @@ int physdev_pci_mmcfg_reserved(vaddr_t arg)
     if (!(op.flags & XEN_PCI_MMCFG_RESERVED))
         return 0;
     spin_lock(&pci_lock);
-    pci_set_mmcfg(op.segment, op.start_bus, op.end_bus, op.address);
+    rc = pci_set_mmcfg(op.segment, op.start_bus, op.end_bus, op.address);
     spin_unlock(&pci_lock);
-    return 0;
+    return rc;
 }

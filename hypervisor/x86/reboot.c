@@ -66,7 +66,9 @@ void machine_halt(void)
 
 void reboot_room_init(void)
 {
-    (void)cmdline_bool("noreboot", false); /* asked for only when the machine ends, but known */
+    /* Asked for only when the machine ends, but known. */
+    (void)cmdline_bool("noreboot", false);
+    (void)cmdline_get("panic_delay");
     if (acpi_info.reset_supported && acpi_info.reset.space == SPACE_MEMORY)
         reset_memory = vmap_io(acpi_info.reset.addr, 1, MAP_RW | MAP_UC);
 }

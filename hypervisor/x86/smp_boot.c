@@ -82,7 +82,7 @@ unsigned smp_find_cpus(void)
     for (unsigned i = 0; i < acpi_info.cpu_count; i++) {
         if (!acpi_info.cpus[i].enabled || acpi_info.cpus[i].apicid == cpu_apicid[0])
             continue;
-        if (n >= most || n >= MAX_CPUS) {
+        if (n >= most || n >= MAX_CPUS || !apic_reaches(acpi_info.cpus[i].apicid)) {
             left_off++;
             continue;
         }
@@ -91,7 +91,8 @@ unsigned smp_find_cpus(void)
         n++;
     }
     if (left_off)
-        log_warn("%u CPUs are left off (maxcpus=, at most %u)\n", left_off, MAX_CPUS);
+        log_warn("%u CPUs are left off (maxcpus=, at most %u, APIC ID above %u without x2APIC)\n", left_off, MAX_CPUS,
+                 XAPIC_ID_MAX);
     return n;
 }
 

@@ -4,8 +4,9 @@
  *
  * One request is under way at a time. The CPU that makes it writes it down,
  * interrupts the others and waits until each has cleared its bit. Whoever waits
- * (for its turn, or for the others) serves the request under way itself, so
- * that two CPUs can never wait for each other, whatever their interrupt flags.
+ * (for its turn, for the others, or for a spinlock whose holder may be the one
+ * that flushes) serves the request under way itself, so that two CPUs can never
+ * wait for each other, whatever their interrupt flags.
  */
 #include <zelo/cpumask.h>
 #include <arch/machine.h>
@@ -47,16 +48,22 @@ void tlb_flush_local(unsigned what, vaddr_t va)
     arch_irq_restore(flags);
 }
 
-/* Does this CPU's part of the request under way, if it has one left. */
+/*
+ * Does this CPU's part of the request under way, if it has one left. Its own
+ * interrupt must not come between test and clear: the bit cleared at the end
+ * could be that of the next request.
+ */
 static void request_serve(void)
 {
+    unsigned long flags = arch_irq_save();
     unsigned cpu = this_cpu();
 
-    if (!cpumask_test(&request.pending, cpu))
-        return;
-    smp_rmb(); /* what and va after pending; pairs with the full barrier of cpumask_set */
-    tlb_flush_local(request.what, request.va);
-    cpumask_clear(&request.pending, cpu);
+    if (cpumask_test(&request.pending, cpu)) {
+        smp_rmb(); /* what and va after pending; pairs with the full barrier of cpumask_set */
+        tlb_flush_local(request.what, request.va);
+        cpumask_clear(&request.pending, cpu);
+    }
+    arch_irq_restore(flags);
 }
 
 static void flush_interrupt(unused_arg struct cpu_user_regs *regs)
@@ -96,6 +103,18 @@ void tlb_flush_mask(const void *cpumask, unsigned what, vaddr_t va)
 void tlb_serve(void)
 {
     request_serve();
+}
+
+void cpu_relax_serving(void)
+{
+    cpu_relax();
+    request_serve();
+}
+
+void arch_spin_wait(arch_spinlock_t *l, u16 ticket)
+{
+    while (__atomic_load_n(&l->head, __ATOMIC_ACQUIRE) != ticket)
+        cpu_relax_serving();
 }
 
 void tlb_room_init(void)

@@ -77,10 +77,17 @@ static bool level_may_repeat(u16 level)
 
 void lock_order_acquire(const spinlock_t *l)
 {
-    u16 top = held_count ? held[held_count - 1]->level : 0;
+    u16 top = 0;
 
+    for (unsigned i = 0; i < held_count; i++)
+        top = MAX(top, held[i]->level);
     if (l->level < top || (l->level == top && !level_may_repeat(top)))
         panic("lock order: level %u wanted while %u is held\n", l->level, top);
+    lock_order_acquired_by_try(l);
+}
+
+void lock_order_acquired_by_try(const spinlock_t *l)
+{
     if (held_count < ARRAY_SIZE(held))
         held[held_count++] = l;
 }

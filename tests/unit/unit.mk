@@ -25,7 +25,7 @@ UNIT_CPPFLAGS := -MMD -MP -D_GNU_SOURCE -DZELO_HOST -DZELO_DEBUG -D__XEN_TOOLS__
 # One builder at a time in a directory; a file that does not compile is reported and left out.
 unit: | $(B)/include/xen
 	@mkdir -p $(UB)
-	@flock $(UB)/lock $(MAKE) --no-print-directory -k -j$$(nproc) unit-build || true
+	@flock $(UB)/lock $(MAKE) --no-print-directory -k unit-build || true
 	@python3 tests/unit/run.py $(if $(V),-v) --broken $(UB)/broken $(UNIT_BIN)
 
 unit-build: $(UNIT_BIN)

@@ -106,6 +106,7 @@ extern struct domain *dom0, *dom_idle, *dom_io, *dom_xen;
 extern struct vcpu **idle_vcpu; /* indexed by CPU */
 
 void domain_room_init(void);    /* the pseudo domains */
+void domain_dump_init(void);    /* debug keys q, e, g: core/domain_dump.c */
 struct vcpu *idle_vcpu_create(unsigned cpu);
 
 struct xen_domctl_createdomain;

@@ -50,9 +50,11 @@ static inline void spin_lock_init(spinlock_t *l, enum lock_level level)
 
 #ifdef ZELO_DEBUG
 void lock_order_acquire(const spinlock_t *l); /* panics on a wrong order */
+void lock_order_acquired_by_try(const spinlock_t *l); /* trying cannot deadlock: held from now on, not checked */
 void lock_order_release(const spinlock_t *l);
 #else
 static inline void lock_order_acquire(const spinlock_t *l) { (void)l; }
+static inline void lock_order_acquired_by_try(const spinlock_t *l) { (void)l; }
 static inline void lock_order_release(const spinlock_t *l) { (void)l; }
 #endif
 
@@ -66,6 +68,7 @@ static inline bool spin_trylock(spinlock_t *l)
 {
     if (!arch_spin_trylock(&l->raw))
         return false;
+    lock_order_acquired_by_try(l);
     WRITE_ONCE(l->holder, (u16)(this_cpu() + 1));
     return true;
 }

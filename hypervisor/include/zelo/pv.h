@@ -207,6 +207,7 @@ u64 pv_read_fs_base(void);
 u64 pv_read_gs_base(void);
 u64 pv_read_gs_base_other(void);
 void pv_write_xcr0(u64 xcr0);           /* XCR0, also in xcr0_accum */
+void pv_save_selectors(struct cpu_user_regs *r); /* DS, ES, FS, GS as they are in the CPU */
 bool must_check pv_load_user_gs_selector(u16 selector); /* GS of user mode with its descriptor's base; false: null now */
 void pv_set_ts(bool ts);                /* virtual CR0.TS */
 int must_check pv_write_debugreg(unsigned reg, u64 value); /* 0..7: checks, 0 or -EPERM/-EINVAL */

@@ -102,6 +102,8 @@ void irq_set_fixed_handler(u8 vector, void (*fn)(struct cpu_user_regs *regs));
 void apic_init_bsp(void);      /* chooses xAPIC or x2APIC, masks the PIC */
 void apic_init_cpu(void);
 u32 apic_id(void);
+#define XAPIC_ID_MAX 254u      /* 255 is the broadcast */
+bool apic_reaches(u32 apicid); /* in the mode that is on */
 void apic_eoi(void);
 void apic_send_ipi(u32 apicid, u32 icr_low);
 void apic_timer_init_cpu(void);
@@ -112,7 +114,7 @@ void ioapic_init(void);
 void irq_room_init(void);
 u32 pci_read(u16 seg, u8 bus, u8 devfn, u16 reg, unsigned bytes);
 void pci_write(u16 seg, u8 bus, u8 devfn, u16 reg, unsigned bytes, u32 v);
-void pci_set_mmcfg(u16 seg, u8 bus_first, u8 bus_last, paddr_t base);
+int must_check pci_set_mmcfg(u16 seg, u8 bus_first, u8 bus_last, paddr_t base); /* 0 also if known; -EINVAL, -ENOMEM */
 
 /* --- ACPI tables: platform/acpi.c --- */
 struct acpi_info {

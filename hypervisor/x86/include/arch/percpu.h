@@ -19,7 +19,6 @@ struct cpu_info {
     unsigned cpu;
     struct vcpu *vcpu;         /* current */
     unsigned long percpu_offset;
-    u64 scratch;               /* entry stub's spill: the guest's RSP at SYSCALL */
 } aligned_to(16);
 _Static_assert((offsetof(struct cpu_info, regs) + offsetof(struct cpu_user_regs, es)) % 16 == 0,
                "TSS.RSP0 must be 16-byte aligned");

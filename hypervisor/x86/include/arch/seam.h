@@ -28,12 +28,16 @@ typedef struct { u16 head, tail; } arch_spinlock_t;
 
 static inline void cpu_relax(void) { __asm__ volatile("pause" ::: "memory"); }
 
+/* For each turn of a loop that waits for another CPU: serves its TLB flushes, since it may wait for ours. */
+void cpu_relax_serving(void);
+void arch_spin_wait(arch_spinlock_t *l, u16 ticket);
+
 static inline void arch_spin_lock(arch_spinlock_t *l)
 {
     u16 me = __atomic_fetch_add(&l->tail, 1, __ATOMIC_RELAXED);
 
-    while (__atomic_load_n(&l->head, __ATOMIC_ACQUIRE) != me)
-        cpu_relax();
+    if (__atomic_load_n(&l->head, __ATOMIC_ACQUIRE) != me)
+        arch_spin_wait(l, me);
 }
 static inline bool arch_spin_trylock(arch_spinlock_t *l)
 {

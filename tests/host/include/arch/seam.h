@@ -29,6 +29,7 @@ static inline void *phys_to_virt(paddr_t p) { return (void *)(HOST_ARENA + p); }
 typedef struct { u32 held; } arch_spinlock_t;
 
 void cpu_relax(void); /* lets another thread run */
+#define cpu_relax_serving() cpu_relax() /* there is no TLB here */
 
 static inline bool arch_spin_trylock(arch_spinlock_t *l)
 {
