@@ -144,7 +144,7 @@ int domain_take_page(struct domain *d, struct page *p)
         BUG_ON(p->type & PGT_COUNT_MASK);
         last = account_out(d, p);
         page_set_owner(p, NULL);
-        p->type = 0;
+        /* Type and tlb_stamp stay: if the frame comes back they say what TLBs may still have of it. */
     }
     spin_unlock(&d->page_lock);
     if (last)
@@ -156,8 +156,10 @@ int domain_steal_page(struct domain *d, struct page *p)
 {
     int rc = domain_take_page(d, p);
 
-    if (!rc)
+    if (!rc) {
         tlb_flush_mask(&cpu_online, TLB_FLUSH_ALL, 0);
+        p->type = 0;
+    }
     return rc;
 }
 

@@ -138,8 +138,10 @@ static void test_steal(void **state)
     assert_true(page_get(p, d));
     assert_int_equal(domain_steal_page(d, p), -EBUSY);
     page_put(p);
+    p->type = PGT_WRITABLE; /* was mapped */
     assert_int_equal(domain_steal_page(d, p), 0);
     assert_int_equal(host_tlb.masked, flushes + 1);
+    assert_int_equal(p->type, 0);
     assert_int_equal(p->count, 0);
     assert_null(page_owner(p));
     assert_false(page_get(p, d));

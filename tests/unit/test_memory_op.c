@@ -370,6 +370,27 @@ static void test_exchange_failures(void **state)
     assert_int_equal(x.nr_exchanged, 32);
 }
 
+/* A frame that was out of the domain for a moment may be in a TLB as what it was. */
+static void test_exchange_failure_keeps_type(void **state)
+{
+    xen_pfn_t frames[16], big[1] = { 100 };
+    struct xen_memory_exchange x = exchange(frames, 16, 0, big, 1, 4);
+    struct page *p, *q;
+
+    frames_of_guest(frames, 16);
+    p = mfn_to_page(MFN(frames[3]));
+    q = mfn_to_page(MFN(frames[4]));
+    p->type = PGT_WRITABLE;
+    q->type = PGT_L1;
+    p->tlb_stamp = q->tlb_stamp = 4711;
+    x.out.mem_flags = XENMEMF_address_bits(13);
+    assert_int_equal(op(XENMEM_exchange, &x), -ENOMEM);
+    assert_int_equal(p->type, PGT_WRITABLE);
+    assert_int_equal(q->type, PGT_L1);
+    assert_int_equal(p->tlb_stamp, 4711);
+    assert_int_equal(q->tlb_stamp, 4711);
+}
+
 static void test_exchange_arguments(void **state)
 {
     xen_pfn_t frames[16], big[1] = { 100 };
@@ -647,6 +668,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_exchange, each, drop_all),
         cmocka_unit_test_setup_teardown(test_exchange_at_the_limit, each, drop_all),
         cmocka_unit_test_setup_teardown(test_exchange_failures, each, drop_all),
+        cmocka_unit_test_setup_teardown(test_exchange_failure_keeps_type, each, drop_all),
         cmocka_unit_test_setup_teardown(test_exchange_arguments, each, drop_all),
         cmocka_unit_test_setup_teardown(test_numbers, each, drop_all),
         cmocka_unit_test_setup_teardown(test_machphys_list, each, drop_all),
