@@ -110,6 +110,17 @@ static bool slot_is_ours(const u64 *pte, unsigned level)
     return level == 4 && slot >= L4_SLOT_FIRST && slot <= L4_SLOT_LAST;
 }
 
+/*
+ * Taking the new entry may finish the interrupted undoing of another table
+ * (page_type.c), and that one may have been what made this a table.
+ */
+static bool still_a_table(const u64 *pte, unsigned level)
+{
+    u64 type = READ_ONCE(virt_to_page(pte)->type);
+
+    return (type & PGT_VALIDATED) && (type & PGT_TYPE_MASK) == PT_TYPE(level);
+}
+
 static int upper_update(struct domain *d, u64 *pte, unsigned level, u64 new, unsigned flags, u64 *old)
 {
     u64 changed = (*old ^ new) & ~(free_bits() | PTE_RW);
@@ -123,6 +134,10 @@ static int upper_update(struct domain *d, u64 *pte, unsigned level, u64 new, uns
         rc = pt_upper_get(d, new, level);
         if (rc)
             return rc;
+        if (unlikely(!still_a_table(pte, level))) {
+            upper_drop(new, level);
+            return -EINVAL;
+        }
     }
     if (!entry_store(pte, old, new, flags)) {
         upper_drop(new, level);

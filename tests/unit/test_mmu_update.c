@@ -156,6 +156,30 @@ static void test_upper_level_preempted(void **state)
     }
 }
 
+/* Whoever meets an interrupted undoing finishes it, even if it was what made the table written to one. */
+static void test_table_undone_by_its_own_update(void **state)
+{
+    struct page *x = frame_new(d), *l2 = frame_new(d), *other = frame_new(d);
+
+    table(x)[0] = entry(l2, RW);
+    table(x)[7] = entry(other, RW);
+    assert_int_equal(get_type_locked(d, x, PGT_L3), 0);
+    preempt_every = 1;
+    pt_lock(d);
+    assert_int_equal(page_put_type_preemptible(x), -E_PREEMPTED);
+    pt_unlock(d);
+    preempt_every = 0;
+    assert_true(x->type & PGT_PARTIAL);
+    assert_int_equal(type_of(l2), PGT_L2);
+    assert_int_equal(uses_of(l2), 1);
+
+    assert_int_equal(update_one(entry_ma(l2, 5), entry(x, RW)), -EINVAL);
+    assert_int_equal(table(l2)[5], 0);
+    assert_true(idle_frame(x));
+    assert_true(idle_frame(l2));
+    assert_true(idle_frame(other));
+}
+
 static void test_done_counts_what_succeeded(void **state)
 {
     struct mmu_update r[40];
@@ -359,7 +383,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_flags_only_counts_nothing), T(test_writable_and_back), T(test_preserve_ad),
         T(test_refusals_change_nothing), T(test_tables_mapped_read_only), T(test_upper_levels),
-        T(test_upper_level_preempted), T(test_done_counts_what_succeeded), T(test_plain_frame), T(test_machphys),
+        T(test_upper_level_preempted), T(test_table_undone_by_its_own_update),
+        T(test_done_counts_what_succeeded), T(test_plain_frame), T(test_machphys),
         T(test_foreign_frames_need_control), T(test_no_way_round_a_read_only_grant),
         T(test_tables_of_another_domain), T(test_io_mappings), T(test_va_mapping), T(test_walk),
         T(test_race_on_a_table),
