@@ -33,7 +33,7 @@ static struct domain *domid_find(unsigned id)
 
 bool domain_hold_unless_dead(struct domain *d)
 {
-    u32 refs = atomic_read(&d->refs);
+    u64 refs = atomic_read(&d->refs);
 
     while (refs)
         if (atomic_cas(&d->refs, &refs, refs + 1))
@@ -252,6 +252,7 @@ static void domain_free_tasklet(void *data)
 
     BUG_ON(d->tot_pages || atomic_read(&d->refs));
     domid_remove(d);
+    sched_domain_stop(d);
     for (unsigned i = 0; i < d->max_vcpus; i++)
         vcpu_free(d->vcpu[i]);
     pv_domain_free(d);

@@ -23,17 +23,19 @@ bool sched_budget_take(struct vcpu *v)
 {
     struct sched_domain *s = &v->domain->sched;
     unsigned long flags;
+    bool capped;
     ns_t piece;
 
     spin_lock_irqsave(&s->lock, flags);
+    capped = s->cap; /* the caller looked without the lock */
     piece = MAX(cap_budget(s->cap) / 4, BUDGET_PIECE_MIN);
     piece = MIN(piece, s->budget);
-    if (piece > 0) {
+    if (capped && piece > 0) {
         s->budget -= piece;
         v->sched.budget += piece;
     }
     spin_unlock_irqrestore(&s->lock, flags);
-    return v->sched.budget > 0;
+    return !capped || v->sched.budget > 0;
 }
 
 void sched_budget_return(struct vcpu *v)
@@ -50,20 +52,19 @@ void sched_budget_return(struct vcpu *v)
     spin_unlock_irqrestore(&s->lock, flags);
 }
 
+/* Parked is read with the queue locked: whoever found no budget parks before he unlocks it. */
 static void cap_unpark(struct domain *d)
 {
     struct vcpu *v;
 
     for_each_vcpu(d, v) {
-        unsigned long flags;
-        struct sched_cpu *c;
+        unsigned long flags = arch_irq_save();
+        struct sched_cpu *c = sched_lock_vcpu(v);
 
-        if (!READ_ONCE(v->sched.parked))
-            continue;
-        flags = arch_irq_save();
-        c = sched_lock_vcpu(v);
-        v->sched.parked = false;
-        sched_make_queued(c, v);
+        if (v->sched.parked) {
+            v->sched.parked = false;
+            sched_make_queued(c, v);
+        }
         spin_unlock(&c->lock);
         arch_irq_restore(flags);
     }
@@ -118,7 +119,7 @@ void sched_cap_init(struct domain *d)
     timer_init(&d->sched.replenish, cap_replenish, d, this_cpu());
 }
 
-void sched_cap_destroy(struct domain *d)
+void sched_cap_stop(struct domain *d)
 {
     timer_kill(&d->sched.replenish);
 }

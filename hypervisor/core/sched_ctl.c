@@ -36,9 +36,13 @@ int sched_domain_init(struct domain *d, unsigned poolid)
     return 0;
 }
 
+void sched_domain_stop(struct domain *d)
+{
+    sched_cap_stop(d);
+}
+
 void sched_domain_destroy(struct domain *d)
 {
-    sched_cap_destroy(d);
     cpupool_leave(d);
     mem_free(d->sched.pollers);
     d->sched.pollers = NULL;

@@ -3,9 +3,10 @@
  * SCHEDOP_poll: a vCPU sleeps until one of some ports is pending, masked or
  * not, or a time has come.  Guests' spinlocks wait that way.
  *
- * The vCPU enters itself in the domain's set of pollers, then looks at the
- * ports; a sender sets the port pending, then looks at the set.  So one of
- * them sees the other.  Waking for nothing is allowed; sleeping on is not.
+ * The vCPU blocks, enters itself in the domain's set of pollers, then looks at
+ * the ports; a sender sets the port pending, then looks at the set.  So one of
+ * them sees the other.  Waking for nothing is allowed; sleeping on is not.  The
+ * set may still name one whose poll is over (vcpu_unblock): its flags tell.
  */
 #include "sched_private.h"
 
@@ -19,7 +20,12 @@
 
 static bool poll_is_for(const struct vcpu *v, u32 port)
 {
-    return !v->poll_port || v->poll_port == port;
+    u32 waits_for;
+
+    if (!(atomic_read(&v->pause_flags) & VPF_POLL))
+        return false;
+    waits_for = READ_ONCE(v->poll_port);
+    return !waits_for || waits_for == port;
 }
 
 void sched_poll_wake(struct domain *d, u32 port)
@@ -76,8 +82,8 @@ long sched_op_poll(vaddr_t arg)
     if (poll_first_port(&op, &v->poll_port))
         return -EFAULT;
     vcpu_poll_timer_set(v, 0);
-    atomic_set_bit(v->domain->sched.pollers, v->id);
     (void)atomic_fetch_or(&v->pause_flags, VPF_BLOCKED | VPF_POLL);
+    atomic_set_bit(v->domain->sched.pollers, v->id);
 
     rc = vcpu_event_deliverable(v) ? 1 : poll_any_pending(v->domain, &op);
     if (rc) {

@@ -100,7 +100,7 @@ ns_t sched_slice(const struct sched_cpu *c, const struct vcpu *v, const struct v
 
 /* --- sched_cap.c --- */
 void sched_cap_init(struct domain *d);
-void sched_cap_destroy(struct domain *d);
+void sched_cap_stop(struct domain *d);    /* for good */
 void sched_cap_set(struct domain *d, u16 cap);
 bool sched_budget_take(struct vcpu *v);   /* queue lock held; false: none left */
 void sched_budget_return(struct vcpu *v); /* the same; when it stops running */

@@ -109,8 +109,10 @@ int domain_unpause_by_tools(struct domain *d)
 
 static bool vcpu_has_work(const struct vcpu *v)
 {
-    return vcpu_event_deliverable(v) ||
-           (READ_ONCE(v->pv.flags) & (PVF_NMI_PENDING | PVF_NMI_MASKED)) == PVF_NMI_PENDING;
+    if (vcpu_event_deliverable(v))
+        return true;
+    /* An NMI without a handler waits for one, and its vCPU may sleep all the same. */
+    return v->pv.nmi_callback && (READ_ONCE(v->pv.flags) & (PVF_NMI_PENDING | PVF_NMI_MASKED)) == PVF_NMI_PENDING;
 }
 
 /*
@@ -136,12 +138,17 @@ void vcpu_yield(void)
     softirq_raise(SOFTIRQ_SCHEDULE);
 }
 
+/*
+ * First out of the pollers, then awake: by then v may poll anew.  So whoever
+ * takes the bit of a poll that he did not mean wakes that one too.
+ */
 void vcpu_unblock(struct vcpu *v)
 {
-    u32 was = atomic_fetch_and(&v->pause_flags, ~(VPF_BLOCKED | VPF_POLL));
+    u32 was;
 
-    if (was & VPF_POLL)
+    if (atomic_read(&v->pause_flags) & VPF_POLL)
         atomic_clear_bit(v->domain->sched.pollers, v->id);
+    was = atomic_fetch_and(&v->pause_flags, ~(VPF_BLOCKED | VPF_POLL));
     if (was & VPF_BLOCKED)
         vcpu_wake(v);
 }

@@ -20,7 +20,8 @@ int pv_domain_init(struct domain *d) { return 0; }
 void pv_domain_free(struct domain *d) { }
 int pv_domain_relinquish(struct domain *d) { return 0; }
 int pv_vcpu_init(struct vcpu *v) { return 0; }
-void pv_vcpu_free(struct vcpu *v) { }
+static void vcpu_is_freed(const struct vcpu *v);
+void pv_vcpu_free(struct vcpu *v) { vcpu_is_freed(v); }
 int grant_domain_init(struct domain *d, u32 f, u32 m, u32 v) { return 0; }
 int grant_domain_release_mappings(struct domain *d) { return 0; }
 void grant_domain_free(struct domain *d) { }
@@ -319,6 +320,50 @@ static void test_cap(void **state)
     assert_near(ran_ms(b->vcpu[0]) + ran_ms(b->vcpu[1]) - before, 100, 10);
 }
 
+/* Whoever saw a cap that is just being taken away is not parked: nobody would fetch him. */
+static void test_cap_taken_away(void **state)
+{
+    struct domain *d = make_domain(1);
+
+    settle();
+    set_params(d, 256, 10);
+    run_for(MILLISECS(5));
+    assert_true(d->vcpu[0]->sched.parked);
+    set_params(d, 256, 0);
+    assert_true(sched_budget_take(d->vcpu[0]));
+    assert_int_equal(d->vcpu[0]->sched.budget, 0);
+    settle();
+    assert_true(d->vcpu[0]->is_running);
+}
+
+/* A domain that dies while capped: its timer is gone before its vCPUs are. */
+static unsigned freed_with_timer;
+static const struct domain *dying;
+
+static void vcpu_is_freed(const struct vcpu *v)
+{
+    freed_with_timer += v->domain == dying && !v->domain->sched.replenish.killed;
+}
+
+static void test_capped_domain_dies(void **state)
+{
+    struct domain *d = make_domain(1);
+
+    settle();
+    set_params(d, 256, 10);
+    domain_pause_nosync(d);
+    settle();
+    assert_true(d->sched.replenish.queued);
+    for (size_t i = 0; i < ARRAY_SIZE(made); i++)
+        if (made[i] == d)
+            made[i] = NULL;
+    dying = d;
+    freed_with_timer = 0;
+    assert_true(host_domain_destroy(d));
+    dying = NULL;
+    assert_int_equal(freed_with_timer, 0);
+}
+
 /* --- waking --- */
 
 static void block(struct vcpu *v)
@@ -361,8 +406,12 @@ static void test_block_with_an_event_pending(void **state)
     assert_int_equal(v->pause_flags, 0);
     v->info->evtchn_upcall_pending = 0;
     v->pv.flags |= PVF_NMI_PENDING;
+    v->pv.nmi_callback = 0x1000;
     block(v);
     assert_true(v->is_running);
+    v->pv.nmi_callback = 0; /* nobody would take it */
+    block(v);
+    assert_false(v->is_running);
     v->pv.flags = 0;
 }
 
@@ -740,6 +789,23 @@ static void test_poll(void **state)
     assert_int_equal(poll_on(v, ports, 1, 0), 0);
     run_for(MILLISECS(20));
     assert_false(v->is_running);
+}
+
+/* What a race of two wakers leaves in the set wakes nobody who does not poll. */
+static void test_poll_bit_left_over(void **state)
+{
+    struct domain *d = make_domain(1);
+    struct vcpu *v = d->vcpu[0];
+
+    settle();
+    v->info->evtchn_upcall_mask = 1;
+    v->poll_port = 0;
+    block(v);
+    atomic_set_bit(d->sched.pollers, v->id);
+    sched_poll_wake(d, 1);
+    settle();
+    assert_false(v->is_running);
+    assert_int_equal(v->pause_flags, VPF_BLOCKED);
 }
 
 /* --- hypercalls --- */
@@ -1124,6 +1190,8 @@ int main(void)
         TEST(test_three_share_two_cpus),
         TEST(test_five_share_four_cpus),
         TEST(test_cap),
+        TEST(test_cap_taken_away),
+        TEST(test_capped_domain_dies),
         TEST(test_block_and_kick),
         TEST(test_block_with_an_event_pending),
         TEST(test_kick_before_the_switch),
@@ -1138,6 +1206,7 @@ int main(void)
         TEST(test_soft_affinity),
         TEST(test_pools),
         TEST(test_poll),
+        TEST(test_poll_bit_left_over),
         TEST(test_vcpu_up_and_down),
         TEST(test_timers),
         TEST(test_areas),

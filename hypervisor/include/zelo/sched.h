@@ -53,6 +53,7 @@ struct sched_domain {
 void sched_room_init(void);              /* boot CPU, before idle vCPUs exist */
 void sched_cpu_init(unsigned cpu);       /* before the CPU schedules first; its idle vCPU exists */
 int sched_domain_init(struct domain *d, unsigned poolid);
+void sched_domain_stop(struct domain *d); /* before its vCPUs are freed: nothing looks at them by itself any more */
 void sched_domain_destroy(struct domain *d);
 int sched_vcpu_init(struct vcpu *v);     /* chooses v->processor */
 void sched_vcpu_destroy(struct vcpu *v);
