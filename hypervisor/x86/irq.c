@@ -73,14 +73,19 @@ void irq_dispatch(struct cpu_user_regs *regs)
     }
 }
 
-/* Bound to nobody: silence it where the hardware can, so that a stuck line cannot hold the CPU. */
+/*
+ * Bound to nobody: silence it where the hardware can, so that a stuck line
+ * cannot hold the CPU.  A retiring one was masked before, and its device's
+ * table may be gone by now.
+ */
 void irq_handle_unbound(struct irq_desc *desc, struct cpu_user_regs *regs)
 {
     (void)regs;
     spin_lock(&desc->lock);
     if (desc->handler == irq_handle_unbound) {
         desc->unhandled++;
-        desc->chip->mask(desc);
+        if (!desc->retiring)
+            desc->chip->mask(desc);
     }
     spin_unlock(&desc->lock);
     apic_eoi();

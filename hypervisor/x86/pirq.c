@@ -21,10 +21,12 @@
 
 /* --- interrupts --- */
 
+/* As irq_handle_unbound. */
 static void pirq_not_bound(struct irq_desc *desc)
 {
     desc->unhandled++;
-    desc->chip->mask(desc);
+    if (!desc->retiring)
+        desc->chip->mask(desc);
 }
 
 static void pirq_handle_edge(struct irq_desc *desc, struct cpu_user_regs *regs)

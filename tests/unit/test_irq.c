@@ -38,9 +38,11 @@ static void gsi_unmask(struct irq_desc *desc) { masked[gsi_of(desc)] = false; }
 static void gsi_dest(struct irq_desc *desc, u32 apicid) { dest[gsi_of(desc)] = apicid; }
 static const struct irq_chip gsi_chip = { "test", gsi_mask, gsi_unmask, gsi_dest, true };
 
+static unsigned msi_masks;
+static void msi_mask(struct irq_desc *desc) { msi_masks++; }
 static void msi_nothing(struct irq_desc *desc) { }
 static void msi_dest(struct irq_desc *desc, u32 apicid) { }
-static const struct irq_chip msi_chip = { "MSI", msi_nothing, msi_nothing, msi_dest, true };
+static const struct irq_chip msi_chip = { "MSI", msi_mask, msi_nothing, msi_dest, true };
 
 void msi_destroy(struct irq_desc *leader)
 {
@@ -339,6 +341,11 @@ static void test_msi_life(void **state)
     pirq_unbind(d, (u32)nr);
     assert_int_equal(unmap_locked(d, (u32)nr), 0); /* in the middle of its move */
     assert_non_null(per_cpu(irq_by_vector, cpu)[vector]);
+    msi_masks = 0;
+    interrupt(cpu, vector); /* was on its way; the table with its mask is gone */
+    desc->handler = pirq_handle_edge; /* as that CPU read it before the unbinding */
+    interrupt(cpu, vector);
+    assert_int_equal(msi_masks, 0);
     for (unsigned i = 0; i < 4; i++)
         for (unsigned c = 0; c < 4; c++)
             run_softirqs(c);
