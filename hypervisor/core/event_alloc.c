@@ -33,6 +33,10 @@ struct evtchn *evtchn_alloc(struct domain *d, int *err)
         *err = -ESRCH;
         return NULL;
     }
+    if (!domain_vcpu(d, 0)) { /* whom every channel notifies at first */
+        *err = -ENOENT;
+        return NULL;
+    }
     for (u32 port = d->evt.search_from; port < end; port++) {
         struct evtchn *chn = evtchn_make(d, port);
 

@@ -11,6 +11,8 @@
 #include <zelo/hypercall.h>
 #include <zelo/softirq.h>
 
+#include <xen/domctl.h>
+
 /* --- the rooms around: a PV machine that does nothing --- */
 
 int pv_domain_init(struct domain *d) { return 0; }
@@ -165,6 +167,28 @@ static void test_port_limit(void **state)
     assert_int_equal(close_port(d1, 1024), -EINVAL);
     assert_int_equal(close_port(d1, ~0u), -EINVAL);
     assert_int_equal(send_port(d1, 1u << 17), -EINVAL);
+}
+
+/* The tools make a domain first and its vCPUs later: until then there is nobody to be told. */
+static void test_domain_without_vcpus(void **state)
+{
+    struct xen_domctl_createdomain cfg = {
+        .max_vcpus = 2, .max_evtchn_port = 1023, .max_grant_frames = -1, .max_maptrack_frames = -1,
+        .grant_opts = XEN_DOMCTL_GRANT_version(2),
+    };
+    struct evtchn_alloc_unbound a = { 4, 0, 0 };
+    struct domain *d;
+    int err;
+
+    d = domain_create(4, &cfg, false, &err);
+    assert_non_null(d);
+    assert_int_equal(op(d0, EVTCHNOP_alloc_unbound, &a), -ENOENT);
+    assert_int_equal(d->evt.active, 0);
+    assert_non_null(vcpu_create(d, 0));
+    assert_int_equal(op(d0, EVTCHNOP_alloc_unbound, &a), 0);
+    assert_int_equal(send_port(d0, bind_interdomain(d0, 4, a.port)), 0);
+    assert_true(pending(d, a.port));
+    assert_true(host_domain_destroy(d));
 }
 
 static void test_unknown_operations(void **state)
@@ -580,6 +604,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_ports_are_the_lowest_free_and_never_0),
         TEST(test_port_limit),
+        TEST(test_domain_without_vcpus),
         TEST(test_unknown_operations),
         TEST(test_faults),
         TEST(test_interdomain_both_ways),
