@@ -9,6 +9,7 @@
 #include "console_private.h"
 
 #include <zelo/lib.h>
+#include <zelo/log.h>
 #include <arch/machine.h>
 
 spinlock_t console_lock = SPINLOCK(LOCK_CONSOLE);
@@ -37,6 +38,11 @@ void console_leave(bool taken, unsigned long flags)
 void console_panic_mode(void)
 {
     WRITE_ONCE(is_dying, true);
+}
+
+bool console_in_panic(void)
+{
+    return READ_ONCE(is_dying);
 }
 
 static void devices_write(const char *s, size_t n)
@@ -144,6 +150,31 @@ void console_select(const char *list)
     for (struct console_device *d = devices; d; d = d->next)
         device_update(d);
     console_leave(taken, flags);
+}
+
+/* A word of n characters that console= may hold: a device, or "none". */
+static bool word_is_known(const char *word, size_t n)
+{
+    if (n == 4 && !strncmp(word, "none", n))
+        return true;
+    for (const struct console_device *d = devices; d; d = d->next)
+        if (strlen(d->name) == n && !strncmp(d->name, word, n))
+            return true;
+    return false;
+}
+
+/* At boot, when no more devices come: without the lock, for it logs. */
+void console_report_unknown(void)
+{
+    const char *word = selected ? selected : "", *end;
+
+    for (; *word; word = *end ? end + 1 : end) {
+        end = strchr(word, ',');
+        if (!end)
+            end = word + strlen(word);
+        if (end != word && !word_is_known(word, (size_t)(end - word)))
+            log_warn("Command line: console=%s: there is no '%.*s'\n", selected, (int)(end - word), word);
+    }
 }
 
 void console_room_init(void)

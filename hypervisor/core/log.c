@@ -100,9 +100,10 @@ static bool bucket_take(struct log_filter *f)
     return pass;
 }
 
+/* Nothing of a panic is held back, and no lock waited for that a stopped CPU may hold. */
 static bool filter_passes(struct log_filter *f, int level)
 {
-    return level <= f->always || (level <= f->limited && bucket_take(f));
+    return console_in_panic() || level <= f->always || (level <= f->limited && bucket_take(f));
 }
 
 void log_msg(enum log_level level, const char *fmt, ...)
@@ -129,39 +130,48 @@ void log_guest(enum log_level level, const char *fmt, ...)
 
 /* --- loglvl= and guest_loglvl= --- */
 
-/* One level's name, up to '/' or the end; *level is left alone if there is no such name. */
-static const char *parse_level(const char *s, int *level)
+/* *level is left alone if there is no level of that name. */
+static bool parse_level(const char *s, size_t n, int *level)
 {
     static const struct { const char *name; int level; } names[] = {
         { "none", -1 }, { "error", LOG_ERR }, { "warning", LOG_WARNING }, { "info", LOG_INFO },
         { "debug", LOG_DEBUG }, { "all", LOG_DEBUG },
     };
-    size_t n = 0;
 
-    while (s[n] && s[n] != '/')
-        n++;
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        if (strlen(names[i].name) == n && !strncmp(s, names[i].name, n))
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (strlen(names[i].name) == n && !strncmp(s, names[i].name, n)) {
             *level = names[i].level;
-    return s + n;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* LEVEL or LEVEL/LEVEL, true if there are two; *second is *first if there are not. */
+static bool parse_levels(const char *option, const char *s, int *first, int *second)
+{
+    const char *slash = strchr(s, '/');
+    bool known = parse_level(s, slash ? (size_t)(slash - s) : strlen(s), first);
+
+    *second = *first;
+    if (slash && !parse_level(slash + 1, strlen(slash + 1), second))
+        known = false;
+    if (!known)
+        log_warn("Command line: %s=%s: the levels are none, error, warning, info, debug and all\n", option, s);
+    return slash;
 }
 
 void console_set_levels(const char *loglvl, const char *guest_loglvl)
 {
-    if (loglvl) {
-        loglvl = parse_level(loglvl, &host_filter.always);
-        host_filter.limited = host_filter.always;
-        if (*loglvl)
-            parse_level(loglvl + 1, &host_filter.limited);
-    }
-    if (guest_loglvl) {
-        int first = guest_filter.limited;
+    int host = host_filter.always, host_limited = host_filter.limited;
+    int guest = guest_filter.limited, guest_limited = guest;
+    bool guest_has_both = guest_loglvl && parse_levels("guest_loglvl", guest_loglvl, &guest, &guest_limited);
 
-        guest_loglvl = parse_level(guest_loglvl, &first);
-        guest_filter.limited = first;
-        if (*guest_loglvl) {
-            guest_filter.always = first;
-            parse_level(guest_loglvl + 1, &guest_filter.limited);
-        }
-    }
+    if (loglvl)
+        (void)parse_levels("loglvl", loglvl, &host, &host_limited);
+    host_filter.always = host;
+    host_filter.limited = host_limited;
+    if (guest_has_both)
+        guest_filter.always = guest;
+    guest_filter.limited = guest_limited;
 }

@@ -158,6 +158,11 @@ void pci_write(u16 seg, u8 bus, u8 devfn, u16 reg, unsigned bytes, u32 v)
     spin_unlock_irqrestore(&config_lock, flags);
 }
 
+void pci_write_alone(u16 seg, u8 bus, u8 devfn, u16 reg, unsigned bytes, u32 v)
+{
+    config_write(seg, bus, devfn, reg, bytes, v);
+}
+
 void pci_modify32(struct pci_address a, u16 reg, u32 clear, u32 set)
 {
     unsigned long flags;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The machine's end: halting, restarting, and stopping the other CPUs first. */
+#include <zelo/console.h>
 #include <zelo/cpumask.h>
 #include <zelo/log.h>
 #include <arch/machine.h>
@@ -35,7 +36,11 @@ void machine_stop_check(void)
     halt_here();
 }
 
-/* By NMI, since the other CPU may hang with interrupts off. Waits a moment; one in a deeper hole is left there. */
+/*
+ * By NMI, since the other CPU may hang with interrupts off. Waits a moment; one
+ * in a deeper hole is left there. Whatever locks they hold they keep, so from
+ * here on nothing is said under the console's.
+ */
 void machine_stop_others(void)
 {
     unsigned expect = 0, cpu, left = 0;
@@ -45,6 +50,7 @@ void machine_stop_others(void)
             return; /* done before */
         machine_stop_check();
     }
+    console_panic_mode();
     for_each_online_cpu(cpu)
         if (cpu != this_cpu())
             apic_send_ipi(cpu_apicid[cpu], ICR_NMI);
@@ -90,7 +96,7 @@ static void reset_by_acpi(void)
     else if (acpi_info.reset.space == SPACE_MEMORY && reset_memory)
         *reset_memory = acpi_info.reset.value;
     else if (acpi_info.reset.space == SPACE_PCI_CONFIG)
-        pci_write(0, 0, (u8)((addr >> 32 & 0x1f) << 3 | (addr >> 16 & 7)), (u16)addr, 1, acpi_info.reset.value);
+        pci_write_alone(0, 0, (u8)((addr >> 32 & 0x1f) << 3 | (addr >> 16 & 7)), (u16)addr, 1, acpi_info.reset.value);
     wait_a_moment();
 }
 

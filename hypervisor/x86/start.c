@@ -96,6 +96,7 @@ static void dom0_start(void)
 {
     dom0_create(module(0), module(1));
     cmdline_report_unknown();
+    console_report_unknown();
     other_modules_free();
 }
 

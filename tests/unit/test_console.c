@@ -58,7 +58,17 @@ static void test_devices(void **state)
     assert_string_equal(out_b, "");
     console_select("vga,com1");
     assert_string_equal(out_b, out_a); /* what it missed */
+    console_select("com1,vga2,none,no,vga");
+    host_log[0] = 0;
+    console_report_unknown();
+    assert_non_null(strstr(host_log, "'no'")); /* the last one */
+    console_select("com1,vga2,vga");
+    console_report_unknown();
+    assert_non_null(strstr(host_log, "'vga2'"));
+    host_log[0] = 0;
     console_select("com1");
+    console_report_unknown();
+    assert_string_equal(host_log, "");
     say("x\n");
     assert_string_equal(out_b, "early\r\ntwo\r\nlines\r\n");
 }

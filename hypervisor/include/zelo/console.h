@@ -20,6 +20,8 @@ void console_register(struct console_device *dev);
 void console_select(const char *list);          /* the console= option: comma list */
 void console_write(const char *s, size_t n);    /* the hypervisor's own text, to ring and devices */
 void console_panic_mode(void);                  /* stop locking: the machine is dying */
+bool console_in_panic(void);
+void console_report_unknown(void);              /* the words of console= that are no device; once all are registered */
 /* A byte came in from the serial line; Ctrl-a three times moves input between dom0 and debug keys. Any context. */
 void console_input(u8 c);
 void console_set_levels(const char *loglvl, const char *guest_loglvl); /* "all", "info", "warning/all" ... NULL: default */

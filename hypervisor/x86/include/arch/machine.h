@@ -114,6 +114,8 @@ void ioapic_init(void);
 void irq_room_init(void);
 u32 pci_read(u16 seg, u8 bus, u8 devfn, u16 reg, unsigned bytes);
 void pci_write(u16 seg, u8 bus, u8 devfn, u16 reg, unsigned bytes, u32 v);
+/* The same without the lock: when all other CPUs are stopped, wherever that was. */
+void pci_write_alone(u16 seg, u8 bus, u8 devfn, u16 reg, unsigned bytes, u32 v);
 int must_check pci_set_mmcfg(u16 seg, u8 bus_first, u8 bus_last, paddr_t base); /* 0 also if known; -EINVAL, -ENOMEM */
 
 /* --- ACPI tables: platform/acpi.c --- */
