@@ -26,8 +26,9 @@ unsigned nr_cpus = 1;
 u32 cpu_apicid[MAX_CPUS];
 unsigned long percpu_offset[MAX_CPUS];
 
-enum ap_state { AP_SILENT, AP_ALIVE, AP_UNFIT, AP_ONLINE };
-static enum ap_state ap_state; /* (a) of the CPU being started; written by it once it is AP_SILENT */
+enum ap_state { AP_SILENT, AP_ALIVE, AP_UNFIT, AP_COMING, AP_ONLINE, AP_GIVEN_UP };
+/* (a) of the CPU being started; it goes on from AP_SILENT, unless the boot CPU has given it up meanwhile. */
+static enum ap_state ap_state;
 
 /* --- per-CPU memory --- */
 
@@ -98,21 +99,33 @@ unsigned smp_find_cpus(void)
 
 /* --- on the new CPU --- */
 
+static no_return void ap_stay_out(void)
+{
+    for (;;)
+        __asm__ volatile("cli; hlt");
+}
+
+static void ap_step(enum ap_state from, enum ap_state to)
+{
+    if (!atomic_cas(&ap_state, &from, to))
+        ap_stay_out();
+}
+
 void smp_ap_main(void)
 {
     unsigned cpu = this_cpu();
 
-    atomic_set_release(&ap_state, AP_ALIVE);
+    ap_step(AP_SILENT, AP_ALIVE);
     if (!cpu_features_agree()) {
-        atomic_set_release(&ap_state, AP_UNFIT);
-        for (;;)
-            __asm__ volatile("cli; hlt");
+        ap_step(AP_ALIVE, AP_UNFIT);
+        ap_stay_out();
     }
     cpu_init_control();
     traps_init_cpu(cpu);
     apic_init_cpu();
     apic_timer_init_cpu();
     time_init_cpu();
+    ap_step(AP_ALIVE, AP_COMING);
     cpumask_set(&cpu_online, cpu);
     atomic_set_release(&ap_state, AP_ONLINE);
     idle_loop();
@@ -169,16 +182,38 @@ static void startup_ipis(u32 apicid)
     }
 }
 
+/*
+ * One that wakes up late would take the next CPU's stack: INIT makes it wait
+ * for a start-up again.  What state it was in; AP_COMING or more: it made it.
+ */
+static enum ap_state ap_give_up(u32 apicid)
+{
+    enum ap_state was = atomic_read(&ap_state);
+
+    while (was < AP_COMING && !atomic_cas(&ap_state, &was, AP_GIVEN_UP))
+        ;
+    if (was < AP_COMING) {
+        apic_send_ipi(apicid, ICR_INIT);
+        delay_us(INIT_WAIT_US);
+    }
+    return was;
+}
+
 static void cpu_start(unsigned cpu)
 {
+    enum ap_state was;
+
     cpu_prepare(cpu);
     atomic_set_release(&ap_state, AP_SILENT);
     startup_ipis(cpu_apicid[cpu]);
-    if (ap_wait_beyond(AP_UNFIT, ap_wait_beyond(AP_SILENT, ALIVE_WAIT_US) ? ONLINE_WAIT_US : 0))
+    if (ap_wait_beyond(AP_COMING, ap_wait_beyond(AP_SILENT, ALIVE_WAIT_US) ? ONLINE_WAIT_US : 0))
+        return;
+    was = ap_give_up(cpu_apicid[cpu]);
+    if (was >= AP_COMING)
         return;
     cpumask_clear(&cpu_possible, cpu);
     log_err("CPU %u (APIC ID %u) %s\n", cpu, cpu_apicid[cpu],
-            ap_state == AP_UNFIT ? "differs from the boot CPU and is left off" : "did not start");
+            was == AP_UNFIT ? "differs from the boot CPU and is left off" : "did not start");
 }
 
 void smp_boot_others(void)
