@@ -19,9 +19,9 @@ static void domain_dump(struct domain *d)
 {
     struct vcpu *v;
 
-    log_info("d%u: %lu of at most %lu pages, %lu claimed, %u references, paused %u times%s%s\n", d->id,
+    log_info("d%u: %lu of at most %lu pages, %lu claimed, %lu references, paused %u times%s%s\n", d->id,
              (unsigned long)d->tot_pages, (unsigned long)d->max_pages, (unsigned long)d->claimed_pages,
-             atomic_read(&d->refs), atomic_read(&d->pause_count), d->is_shut_down ? ", shut down" : "",
+             (unsigned long)atomic_read(&d->refs), atomic_read(&d->pause_count), d->is_shut_down ? ", shut down" : "",
              d->dying ? ", dying" : "");
     for_each_vcpu(d, v)
         log_info("  v%u on CPU %u: flags %x, paused %u times%s, upcall %s%s\n", v->id, v->processor,

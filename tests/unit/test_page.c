@@ -133,6 +133,22 @@ static void test_shared_frames_hold_their_domain(void **state)
     heap_free(v, 0);
 }
 
+/* A guest's entries for a shared frame are as many as its tables have room for. */
+static void test_references_beyond_32_bits(void **state)
+{
+    u64 before = a->refs;
+
+    a->refs = 0xffffffffULL;
+    domain_hold(a);
+    assert_true(a->refs == 0x100000000ULL);
+    assert_true(domain_hold_unless_dead(a));
+    assert_true(a->refs == 0x100000001ULL);
+    domain_put(a);
+    domain_put(a);
+    assert_true(a->refs == 0xffffffffULL);
+    a->refs = before;
+}
+
 /* A mapping of its shared info keeps a dead domain's structure until it goes. */
 static void test_dead_domain_waits_for_its_shared_frames(void **state)
 {
@@ -218,6 +234,7 @@ int main(void)
         cmocka_unit_test(test_a_domain_with_frames_is_held),
         cmocka_unit_test(test_reference_count_cannot_wrap),
         cmocka_unit_test(test_shared_frames_hold_their_domain),
+        cmocka_unit_test(test_references_beyond_32_bits),
         cmocka_unit_test(test_dead_domain_waits_for_its_shared_frames),
         cmocka_unit_test(test_tlb_flush_before_reuse),
         cmocka_unit_test(test_races),

@@ -27,7 +27,7 @@ struct vcpu {
     unsigned id;
     unsigned processor;        /* pCPU; run-queue lock */
     struct domain *domain;
-    vcpu_info_t *info;         /* where the guest sees it; never NULL (dummy page before it has one) */
+    vcpu_info_t *info;         /* where the guest sees it; never NULL (own_info before it has one) */
     mfn_t info_mfn;            /* its frame if registered by VCPUOP_register_vcpu_info, else MFN_INVALID */
 
     u32 pause_flags;           /* (a) VPF_ */
@@ -48,11 +48,12 @@ struct vcpu {
 
     struct evtchn_vcpu evt;
     struct pv_vcpu pv;
+    vcpu_info_t own_info;      /* nobody but the hypervisor reads it */
 };
 
 struct domain {
     domid_t id;
-    u32 refs;                  /* (a); structure freed at zero */
+    u64 refs;                  /* (a); structure freed at zero. Guests' entries for shared frames count */
     struct list link;          /* domain list; list lock */
     bool is_privileged;        /* dom0 */
     bool is_dom0;
