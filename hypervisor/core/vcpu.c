@@ -2,8 +2,8 @@
 /*
  * Virtual CPUs: making and freeing them, and where each one's vcpu_info lies.
  *
- * vcpu.info always points at memory: the shared info page for the first 32, a
- * page that nobody reads for the others until they register one of their own
+ * vcpu.info always points at memory: the shared info page for the first 32, one
+ * inside struct vcpu for the others until they register one of their own
  * (VCPUOP_register_vcpu_info), which then holds a reference and a writable
  * type on that frame.
  */
@@ -13,13 +13,13 @@
 #include <zelo/lib.h>
 #include <zelo/log.h>
 
-static vcpu_info_t orphan_info aligned_to(64) = { .evtchn_upcall_mask = 1 };
-
-static vcpu_info_t *vcpu_initial_info(const struct domain *d, unsigned id)
+static vcpu_info_t *vcpu_initial_info(struct vcpu *v)
 {
-    if (d->shared_info && id < XEN_LEGACY_MAX_VCPUS)
-        return &d->shared_info->vcpu_info[id];
-    return &orphan_info;
+    const struct domain *d = v->domain;
+
+    if (d->shared_info && v->id < XEN_LEGACY_MAX_VCPUS)
+        return &d->shared_info->vcpu_info[v->id];
+    return &v->own_info;
 }
 
 static struct vcpu *vcpu_alloc(struct domain *d, unsigned id)
@@ -30,7 +30,8 @@ static struct vcpu *vcpu_alloc(struct domain *d, unsigned id)
         return NULL;
     v->id = id;
     v->domain = d;
-    v->info = vcpu_initial_info(d, id);
+    v->own_info.evtchn_upcall_mask = 1;
+    v->info = vcpu_initial_info(v);
     v->info_mfn = MFN_INVALID;
     v->dirty_cpu = -1;
     v->state_saved = true;
@@ -105,12 +106,7 @@ int vcpu_register_info(struct vcpu *v, u64 gmfn, unsigned offset)
         return -EINVAL;
 
     info = (vcpu_info_t *)((char *)mfn_to_virt(MFN(gmfn)) + offset);
-    if (v->info == &orphan_info) {
-        memset(info, 0, sizeof(*info));
-        info->evtchn_upcall_mask = 1;
-    } else {
-        memcpy(info, v->info, sizeof(*info));
-    }
+    memcpy(info, v->info, sizeof(*info));
     v->info = info;
     v->info_mfn = MFN(gmfn);
     smp_wmb(); /* senders see the new place before they are made to look at it */
@@ -124,7 +120,7 @@ void vcpu_unregister_info(struct vcpu *v)
 {
     if (mfn_is_invalid(v->info_mfn))
         return;
-    v->info = &orphan_info;
+    v->info = &v->own_info;
     page_put_and_type(mfn_to_page(v->info_mfn));
     v->info_mfn = MFN_INVALID;
 }
