@@ -2,8 +2,9 @@
 /*
  * XEN_DOMCTL_* (<xen/domctl.h>): how the tools build, change and destroy
  * domains.  One table of operations; access is checked here, in one place:
- * only a domain that controls the target may call.  Operations that this
- * table does not name answer -EOPNOTSUPP.
+ * only a domain that controls the target may call, and what hands out the
+ * machine's resources only a privileged one.  Operations that this table does
+ * not name answer -EOPNOTSUPP.
  */
 #include "xenctl.h"
 
@@ -11,7 +12,8 @@
 #include <zelo/guest.h>
 #include <zelo/lib.h>
 
-#define NO_DOMAIN (1u << 0) /* the operation takes none, or makes it */
+#define NO_DOMAIN (1u << 0)  /* the operation takes none, or makes it */
+#define PRIVILEGED (1u << 1) /* not for a domain that only acts for the target */
 
 static const struct domctl_entry {
     domctl_fn *fn;
@@ -26,10 +28,10 @@ static const struct domctl_entry {
     [XEN_DOMCTL_setdomainhandle] = { domctl_setdomainhandle, 0 },
     [XEN_DOMCTL_settimeoffset] = { domctl_settimeoffset, 0 },
     [XEN_DOMCTL_subscribe] = { domctl_subscribe, 0 },
-    [XEN_DOMCTL_set_target] = { domctl_set_target, 0 },
+    [XEN_DOMCTL_set_target] = { domctl_set_target, PRIVILEGED },
     [XEN_DOMCTL_set_address_size] = { domctl_set_address_size, 0 },
     [XEN_DOMCTL_get_address_size] = { domctl_get_address_size, 0 },
-    [XEN_DOMCTL_settscinfo] = { domctl_settscinfo, 0 },
+    [XEN_DOMCTL_settscinfo] = { domctl_settscinfo, PRIVILEGED },
     [XEN_DOMCTL_gettscinfo] = { domctl_gettscinfo, 0 },
     [XEN_DOMCTL_hypercall_init] = { domctl_hypercall_init, 0 },
     [XEN_DOMCTL_sendtrigger] = { domctl_sendtrigger, 0 },
@@ -50,12 +52,12 @@ static const struct domctl_entry {
     [XEN_DOMCTL_setvcpuextstate] = { domctl_setvcpuextstate, 0 },
     [XEN_DOMCTL_set_ext_vcpucontext] = { domctl_set_ext_vcpucontext, 0 },
     [XEN_DOMCTL_get_ext_vcpucontext] = { domctl_get_ext_vcpucontext, 0 },
-    [XEN_DOMCTL_max_mem] = { domctl_max_mem, 0 },
+    [XEN_DOMCTL_max_mem] = { domctl_max_mem, PRIVILEGED },
     [XEN_DOMCTL_getpageframeinfo3] = { domctl_getpageframeinfo3, 0 },
     [XEN_DOMCTL_shadow_op] = { domctl_shadow_op, 0 },
-    [XEN_DOMCTL_irq_permission] = { domctl_irq_permission, 0 },
-    [XEN_DOMCTL_iomem_permission] = { domctl_iomem_permission, 0 },
-    [XEN_DOMCTL_ioport_permission] = { domctl_ioport_permission, 0 },
+    [XEN_DOMCTL_irq_permission] = { domctl_irq_permission, PRIVILEGED },
+    [XEN_DOMCTL_iomem_permission] = { domctl_iomem_permission, PRIVILEGED },
+    [XEN_DOMCTL_ioport_permission] = { domctl_ioport_permission, PRIVILEGED },
 };
 
 static spinlock_t domctl_lock = SPINLOCK(LOCK_DOMCTL);
@@ -75,6 +77,8 @@ static int domctl_run(const struct domctl_entry *e, struct xen_domctl *op, bool 
     struct domain *d = NULL;
     int rc;
 
+    if ((e->flags & (NO_DOMAIN | PRIVILEGED)) && !current->domain->is_privileged)
+        return -EPERM;
     if (!(e->flags & NO_DOMAIN)) {
         d = domain_get(op->domain);
         if (!d)
@@ -83,8 +87,6 @@ static int domctl_run(const struct domctl_entry *e, struct xen_domctl *op, bool 
             domain_put(d);
             return -EPERM;
         }
-    } else if (!current->domain->is_privileged) {
-        return -EPERM;
     }
     rc = e->fn(d, op, copyback);
     if (d)
