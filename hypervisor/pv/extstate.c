@@ -75,7 +75,8 @@ static int set_extstate(struct vcpu *v, struct xen_domctl_vcpuextstate *op)
         return -EINVAL;
     if (guest_read(&head, handle_va(op->buffer), sizeof(head)))
         return -EFAULT;
-    if (!pv_xcr0_valid(v->domain, head.xcr0) || (head.xcr0_accum & ~pv_xcr0_allowed(v->domain)) ||
+    /* The CPU gets both in XCR0, the second while the state is loaded and saved. */
+    if (!pv_xcr0_valid(v->domain, head.xcr0) || !pv_xcr0_valid(v->domain, head.xcr0_accum) ||
         (head.xcr0 & ~head.xcr0_accum))
         return -EINVAL;
     bytes = op->size - sizeof(head);

@@ -582,6 +582,27 @@ static void test_extstate(void **state)
     assert_int_equal(pv_vcpu_extstate(&vcpu, &op, true), 0);
 }
 
+/* What was used is loaded into XCR0 too, and the CPU refuses some sets. */
+static void test_extstate_used_must_be_a_valid_set(void **state)
+{
+    static const u64 bad[] = { 0x5, 0x27, 0xe3, 0 };
+    struct { u64 xcr0, accum; u8 image[4096]; } rec = { .xcr0 = 1 };
+    struct xen_domctl_vcpuextstate op = { 0 };
+
+    start(HOST_CPU_INTEL);
+    op.buffer.p = (void *)&rec;
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        rec.accum = bad[i];
+        op.size = 16 + cpuid_xsave_size(dom.pv.cpuid, rec.accum);
+        assert_int_equal(pv_vcpu_extstate(&vcpu, &op, true), -EINVAL);
+        assert_int_equal(vcpu.pv.xcr0_accum, 1);
+    }
+    rec.accum = 0xe7;
+    op.size = 16 + cpuid_xsave_size(dom.pv.cpuid, rec.accum);
+    assert_int_equal(pv_vcpu_extstate(&vcpu, &op, true), 0);
+    assert_int_equal(vcpu.pv.xcr0_accum, 0xe7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -605,6 +626,7 @@ int main(void)
         cmocka_unit_test(test_switch_writes_only_changes),
         cmocka_unit_test(test_vcpu_msrs),
         cmocka_unit_test(test_extstate),
+        cmocka_unit_test(test_extstate_used_must_be_a_valid_set),
     };
 
     return cmocka_run_group_tests(tests, host_group_setup, NULL);
