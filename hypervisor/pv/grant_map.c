@@ -57,13 +57,13 @@ int pv_grant_map(u64 host_addr, mfn_t frame, u32 gntmap_flags)
     if (pte)
         old = READ_ONCE(*pte);
     done = pte && pt_l1e_exchange(pte, old, grant_entry(frame, gntmap_flags));
+    if (done)
+        pt_l1e_put(d, old);
     pt_unlock(d);
     if (!done)
         return pte ? GNTST_general_error : GNTST_bad_virt_addr;
-    if (unlikely(old & PTE_P)) {
-        pt_l1e_put(d, old);
+    if (unlikely(old & PTE_P))
         pt_flush_domain(d);
-    }
     return GNTST_okay;
 }
 
