@@ -79,9 +79,14 @@ static int context_set_debugregs(struct vcpu *v, const vcpu_guest_context_t *c)
 {
     static const u8 order[] = { 0, 1, 2, 3, 6, 7 };
 
-    for (size_t i = 0; i < sizeof(order); i++)
-        if (pv_debugreg_set(v, order[i], c->debugreg[order[i]] & 0xffffffffUL) && c->debugreg[order[i]])
+    for (size_t i = 0; i < sizeof(order); i++) {
+        u64 value = c->debugreg[order[i]];
+
+        if (order[i] >= 6)
+            value &= 0xffffffffUL; /* the upper halves are reserved, and tools leave anything there */
+        if (pv_debugreg_set(v, order[i], value) && c->debugreg[order[i]])
             return -EINVAL;
+    }
     return 0;
 }
 
@@ -102,7 +107,19 @@ static mfn_t cr3_root(unsigned long cr3)
     return cr3 ? MFN(xen_cr3_to_pfn(cr3)) : MFN_INVALID;
 }
 
-/* May come again for a vCPU that has run (restore, remus): everything is replaced. */
+/* Neither runs nor can be brought up before its context is whole. In kernel mode: that root comes first. */
+static void context_begin(struct vcpu *v)
+{
+    v->is_initialised = false;
+    atomic_fetch_or(&v->pause_flags, VPF_DOWN);
+    v->pv.flags |= PVF_KERNEL;
+}
+
+/*
+ * May come again for a vCPU that has run (restore, remus): everything is
+ * replaced.  What fails or is preempted half-way leaves the vCPU down and
+ * without a context; the caller of a success brings it up.
+ */
 int pv_set_context(struct vcpu *v, const vcpu_guest_context_t *c)
 {
     int rc;
@@ -111,14 +128,14 @@ int pv_set_context(struct vcpu *v, const vcpu_guest_context_t *c)
         return -EINVAL;
     if (!(c->flags & VGCF_in_kernel) && !c->ctrlreg[1])
         return -EINVAL;
+    context_begin(v);
     rc = context_set_traps(v, c);
     if (!rc)
         rc = context_set_debugregs(v, c);
     if (!rc)
+        rc = pv_gdt_install(v, c->gdt_frames, (unsigned)c->gdt_ents);
+    if (!rc)
         rc = pv_set_roots(v, cr3_root(c->ctrlreg[3]), cr3_root(c->ctrlreg[1]));
-    if (rc)
-        return rc;
-    rc = pv_gdt_install(v, c->gdt_frames, (unsigned)c->gdt_ents);
     if (rc)
         return rc;
     pv_unmap_ldt(v);
