@@ -2,9 +2,21 @@
 """`./lab gdb`: the machine stopped at its first instruction, and gdb on it."""
 import signal
 import subprocess
+import time
 
 from labkit import lab, packages
-from labkit.ui import step
+from labkit.ui import LabError, step
+
+
+def _wait_for(path, machine):
+    """Until QEMU listens."""
+    for _ in range(200):
+        if path.exists():
+            return
+        if machine.process.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise LabError(f"QEMU does not listen for gdb:\n{machine.errors()}")
 
 
 def gdb(config, symbols):
@@ -13,6 +25,7 @@ def gdb(config, symbols):
     machine = lab.prepare(config)
     machine.command += ["-S", "-gdb", f"unix:{machine.scratch}/gdb,server=on,wait=off"]
     with machine:
+        _wait_for(machine.scratch / "gdb", machine)
         step(f"console log: {machine.log}/console.log; `continue` starts the machine")
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is gdb's
         try:

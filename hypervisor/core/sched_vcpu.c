@@ -112,7 +112,7 @@ static bool vcpu_has_work(const struct vcpu *v)
     if (vcpu_event_deliverable(v))
         return true;
     /* An NMI without a handler waits for one, and its vCPU may sleep all the same. */
-    return v->pv.nmi_callback && (READ_ONCE(v->pv.flags) & (PVF_NMI_PENDING | PVF_NMI_MASKED)) == PVF_NMI_PENDING;
+    return atomic_read(&v->pv.nmi_pending) && v->pv.nmi_callback && !(READ_ONCE(v->pv.flags) & PVF_NMI_MASKED);
 }
 
 /*

@@ -216,7 +216,7 @@ bool pv_deliver_nmi(struct vcpu *v)
 
     if (!b.handler || (v->pv.flags & PVF_NMI_MASKED))
         return false;
-    atomic_fetch_and(&v->pv.flags, ~PVF_NMI_PENDING);
+    atomic_set(&v->pv.nmi_pending, 0);
     v->pv.flags |= PVF_NMI_MASKED; /* until its iret */
     bounce(v, &b);
     return true;
@@ -224,7 +224,7 @@ bool pv_deliver_nmi(struct vcpu *v)
 
 void pv_raise_nmi(struct vcpu *v)
 {
-    if (!(atomic_fetch_or(&v->pv.flags, PVF_NMI_PENDING) & PVF_NMI_PENDING))
+    if (!atomic_xchg(&v->pv.nmi_pending, 1))
         vcpu_kick(v);
 }
 

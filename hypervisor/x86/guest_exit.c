@@ -22,7 +22,7 @@ void guest_exit_work(void)
             softirq_run();
             continue;
         }
-        if (unlikely(v->pv.flags & PVF_NMI_PENDING) && pv_deliver_nmi(v))
+        if (unlikely(atomic_read(&v->pv.nmi_pending)) && pv_deliver_nmi(v))
             continue;
         if (!v->info->evtchn_upcall_pending || v->info->evtchn_upcall_mask)
             return;

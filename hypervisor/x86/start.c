@@ -109,6 +109,7 @@ static void machine_start(void)
     smp_room_init();
     ioapic_init();
     reboot_room_init();
+    traps_room_init();
     tasklet_room_init();
     timer_room_init();
     timer_cpu_init(cpu);

@@ -8,6 +8,7 @@
 #include <zelo/domain.h>
 #include <zelo/guest.h>
 #include <zelo/log.h>
+#include <zelo/softirq.h>
 #include <arch/machine.h>
 
 #include <xen/nmi.h>
@@ -201,18 +202,34 @@ void trap_machine_check(struct cpu_user_regs *regs)
     trap_fatal(regs, "Machine check");
 }
 
-/* Memory parity and bus errors are domain 0's to judge; any other NMI is told in the log. */
+/*
+ * Memory parity and bus errors are domain 0's to judge. An NMI comes in the
+ * middle of anything, so waking the vCPU, which takes locks, is left to a softirq.
+ */
 void trap_nmi(struct cpu_user_regs *regs)
 {
     u8 reason = inb(0x61);
 
     (void)regs;
     machine_stop_check(); /* another CPU may have stopped the machine by this NMI: does not return then */
-    if ((reason & 0xc0) && dom0 && domain_vcpu(dom0, 0)) {
-        if (reason & 0x80)
-            atomic_set_bit(&dom0->shared_info->arch.nmi_reason, _XEN_NMIREASON_pci_serr);
-        if (reason & 0x40)
-            atomic_set_bit(&dom0->shared_info->arch.nmi_reason, _XEN_NMIREASON_io_error);
-        pv_raise_nmi(domain_vcpu(dom0, 0));
-    }
+    if (!(reason & 0xc0) || !dom0)
+        return;
+    if (reason & 0x80)
+        atomic_set_bit(&dom0->shared_info->arch.nmi_reason, _XEN_NMIREASON_pci_serr);
+    if (reason & 0x40)
+        atomic_set_bit(&dom0->shared_info->arch.nmi_reason, _XEN_NMIREASON_io_error);
+    softirq_raise(SOFTIRQ_NMI);
+}
+
+static void nmi_softirq(void)
+{
+    struct vcpu *v = domain_vcpu(dom0, 0);
+
+    if (v)
+        pv_raise_nmi(v);
+}
+
+void traps_room_init(void)
+{
+    softirq_register(SOFTIRQ_NMI, nmi_softirq);
 }

@@ -405,7 +405,7 @@ static void test_block_with_an_event_pending(void **state)
     assert_true(v->is_running);
     assert_int_equal(v->pause_flags, 0);
     v->info->evtchn_upcall_pending = 0;
-    v->pv.flags |= PVF_NMI_PENDING;
+    v->pv.nmi_pending = 1;
     v->pv.nmi_callback = 0x1000;
     block(v);
     assert_true(v->is_running);

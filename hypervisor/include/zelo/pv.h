@@ -23,13 +23,13 @@ struct vcpu;
 #define PVF_SYSCALL32_MASKS (1u << 2)
 #define PVF_SYSENTER_MASKS (1u << 3)
 #define PVF_FAILSAFE_MASKS (1u << 4)
-#define PVF_NMI_PENDING (1u << 5)
-#define PVF_NMI_MASKED (1u << 6)
+#define PVF_NMI_MASKED (1u << 5)
 
 struct pv_vcpu {
     /* Owned by the vCPU itself while it runs, by whoever paused it else. */
     struct cpu_user_regs regs;          /* while not running; running: top of the CPU's stack */
     u32 flags;                          /* PVF_ */
+    u32 nmi_pending;                    /* (a) 0 or 1 */
     u32 iopl;                           /* virtual IOPL, 0..3 */
     vaddr_t kernel_sp;
     u64 kernel_ss;

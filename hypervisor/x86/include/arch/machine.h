@@ -77,6 +77,7 @@ void machine_stop_check(void);      /* from the NMI handler: does not return if 
 
 /* --- CPU tables and entry: x86/traps.c, x86/entry.S --- */
 void traps_init_early(void);   /* BSP: an IDT that reports exceptions, as early as can be */
+void traps_room_init(void);    /* once, before the first guest */
 void traps_init_cpu(unsigned cpu); /* GDT page, TSS, IDT, SYSCALL/SYSENTER MSRs and stubs of this CPU */
 extern u64 *cpu_gdt_page[];    /* the reserved GDT page of each CPU, to be mapped in the per-domain area */
 void show_registers(const struct cpu_user_regs *regs);
