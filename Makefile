@@ -4,7 +4,9 @@
 #   make unit         builds and runs the host unit tests
 
 B := $(if $(DEBUG),build/debug,build)
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
+endif
 CC := gcc
 LD := ld
 OBJCOPY := objcopy

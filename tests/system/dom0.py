@@ -7,7 +7,7 @@ from labkit import image, lab
 from labkit import run as runner
 from labkit.ui import LabError
 
-BOOT_SECONDS = 120
+BOOT_SECONDS = 240
 
 
 def listening(port, streams, after=""):
@@ -119,7 +119,7 @@ class Guest:
     def wait_up(self):
         """Until the guest's agent answers."""
         try:
-            self.dom0.wait_until(f"domu-run {self.name} 5 true >/dev/null 2>&1", 120)
+            self.dom0.wait_until(f"domu-run {self.name} 5 true >/dev/null 2>&1", 240)
         except LabError as error:
             raise LabError(f"{self.name} does not answer: {error}\n{self.console()}") from None
         return self

@@ -79,10 +79,12 @@ def test_pause(dom0, guest):
 
 
 def test_console(dom0, guest):
-    """`xl console` joins the guest's console: it shows the agent's answer."""
-    text = dom0.check("(sleep 1; echo 'RUN 9001 5 dW5hbWUgLW4='; sleep 3) |"      # uname -n
-                      f" timeout 20 script -qec 'timeout 5 xl console {guest.name}' /dev/null"
-                      " || true")
+    """`xl console` joins the guest's console: it shows the agent's answer, and Ctrl-] leaves it."""
+    text = dom0.check(
+        "rm -f /tmp/console; (sleep 1; echo 'RUN 9001 5 dW5hbWUgLW4='; n=0;"                # uname -n
+        " until grep -q '^=9001 end' /tmp/console || [ $n = 200 ]; do sleep 0.2; n=$((n + 1)); done;"
+        f" printf '\\035') | timeout 60 script -qfec 'xl console {guest.name}' /tmp/console >/dev/null"
+        " || true; cat /tmp/console", 100)
     assert "=9001 . dG9vbAo=" in text, text      # tool
 
 
