@@ -10,18 +10,13 @@
 
 #include "traps.h"
 
-static bool canonical(vaddr_t va)
-{
-    return (s64)(va << 16) >> 16 == (s64)va;
-}
-
 /* --- set_trap_table --- */
 
 int pv_set_trap(struct vcpu *v, const struct trap_info *ti)
 {
     struct trap_info *t = &v->pv.traps[ti->vector];
 
-    if (!canonical(ti->address))
+    if (!va_is_canonical(ti->address))
         return -EINVAL;
     *t = *ti;
     t->cs = ti->cs | 3;
@@ -80,7 +75,7 @@ static int callback_set(struct vcpu *v, u16 type, vaddr_t address, bool masks)
 
     if (!p)
         return -ENOSYS;
-    if (!canonical(address))
+    if (!va_is_canonical(address))
         return -EINVAL;
     if (type == CALLBACKTYPE_nmi && (!v->domain->is_dom0 || v->id))
         return -EINVAL;
@@ -132,7 +127,7 @@ long do_set_callbacks(const struct hypercall_args *a)
 {
     struct vcpu *v = current;
 
-    if (!canonical(a->arg[0]) || !canonical(a->arg[1]) || !canonical(a->arg[2]))
+    if (!va_is_canonical(a->arg[0]) || !va_is_canonical(a->arg[1]) || !va_is_canonical(a->arg[2]))
         return -EINVAL;
     v->pv.event_callback = a->arg[0];
     v->pv.failsafe_callback = a->arg[1];
@@ -143,7 +138,7 @@ long do_set_callbacks(const struct hypercall_args *a)
 int pv_set_ext_callbacks(struct vcpu *v, vaddr_t syscall32, bool syscall32_masks, vaddr_t sysenter,
                          bool sysenter_masks)
 {
-    if (!canonical(syscall32) || !canonical(sysenter))
+    if (!va_is_canonical(syscall32) || !va_is_canonical(sysenter))
         return -EINVAL;
     return callback_set(v, CALLBACKTYPE_syscall32, syscall32, syscall32_masks) ?:
            callback_set(v, CALLBACKTYPE_sysenter, sysenter, sysenter_masks);

@@ -90,7 +90,7 @@ long do_set_gdt(const struct hypercall_args *a)
 long do_set_segment_base(const struct hypercall_args *a)
 {
     u64 base = a->arg[1];
-    bool canonical = (s64)(base << 16) >> 16 == (s64)base;
+    bool canonical = va_is_canonical(base);
 
     switch (a->arg[0]) {
     case SEGBASE_FS:

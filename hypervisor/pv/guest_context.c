@@ -16,16 +16,11 @@
 #define XSTATE_X87_SSE 3u
 #define FXSAVE_BYTES 512
 
-static bool canonical(vaddr_t va)
-{
-    return (s64)(va << 16) >> 16 == (s64)va;
-}
-
 static bool context_addresses_ok(const vcpu_guest_context_t *c)
 {
-    return canonical(c->event_callback_eip) && canonical(c->failsafe_callback_eip) &&
-           canonical(c->syscall_callback_eip) && canonical(c->fs_base) && canonical(c->gs_base_kernel) &&
-           canonical(c->gs_base_user) && c->ldt_ents <= 8192 && c->gdt_ents <= PV_GDT_ENTRIES &&
+    return va_is_canonical(c->event_callback_eip) && va_is_canonical(c->failsafe_callback_eip) &&
+           va_is_canonical(c->syscall_callback_eip) && va_is_canonical(c->fs_base) && va_is_canonical(c->gs_base_kernel) &&
+           va_is_canonical(c->gs_base_user) && c->ldt_ents <= 8192 && c->gdt_ents <= PV_GDT_ENTRIES &&
            (!c->ldt_ents || (!(c->ldt_base & PAGE_OFFSET_MASK) && guest_range_ok(c->ldt_base, c->ldt_ents * 8)));
 }
 

@@ -14,7 +14,6 @@
 #include <zelo/hypercall.h>
 
 #define BATCH 16
-#define MMU_UPDATE_PREEMPTED 0x80000000u /* in count: pdone already holds what earlier rounds did */
 
 struct update {
     struct pt_ctx c;
@@ -152,23 +151,5 @@ static int update_for(u32 domains, vaddr_t list, u32 count, u32 *done)
 /* arg: list, count, where to say how many succeeded (may be 0), domains. */
 long do_mmu_update(const struct hypercall_args *a)
 {
-    struct hypercall_args next = *a;
-    u32 count = (u32)a->arg[1], done = 0, before = 0, total;
-    int rc = pt_undo_continue(current);
-
-    if ((count & MMU_UPDATE_PREEMPTED) && a->arg[2] && copy_from_guest(&before, a->arg[2]))
-        return -EFAULT;
-    count &= ~MMU_UPDATE_PREEMPTED;
-    if (!rc)
-        rc = update_for((u32)a->arg[3], a->arg[0], count, &done);
-    if (!rc)
-        rc = pt_undo_continue(current);
-    total = before + done;
-    if (a->arg[2] && copy_to_guest(a->arg[2], &total))
-        return -EFAULT;
-    if (rc != -E_PREEMPTED)
-        return rc;
-    next.arg[0] += (u64)done * sizeof(struct mmu_update);
-    next.arg[1] = (count - done) | MMU_UPDATE_PREEMPTED;
-    return hypercall_continue(__HYPERVISOR_mmu_update, &next);
+    return pt_list_call(__HYPERVISOR_mmu_update, a, sizeof(struct mmu_update), update_for);
 }

@@ -10,8 +10,6 @@
 #include <zelo/hypercall.h>
 #include <zelo/lib.h>
 
-#define MMU_UPDATE_PREEMPTED 0x80000000u /* in count: pdone already holds what earlier rounds did */
-
 struct ext {
     struct vcpu *v;             /* current */
     struct domain *owner;       /* of the frames named (FD) */
@@ -297,10 +295,10 @@ static int ext_list(struct ext *x, vaddr_t list, u32 count, u32 *done)
     return 0;
 }
 
-static int ext_for(domid_t fd, vaddr_t list, u32 count, u32 *done)
+static int ext_for(u32 fd, vaddr_t list, u32 count, u32 *done)
 {
     struct ext x = { .v = current };
-    int rc = pt_frame_owner_get(fd, &x.owner);
+    int rc = pt_frame_owner_get((domid_t)fd, &x.owner);
 
     if (rc)
         return rc;
@@ -312,23 +310,5 @@ static int ext_for(domid_t fd, vaddr_t list, u32 count, u32 *done)
 /* arg: list, count, where to say how many succeeded (may be 0), domain of the frames. */
 long do_mmuext_op(const struct hypercall_args *a)
 {
-    struct hypercall_args next = *a;
-    u32 count = (u32)a->arg[1], done = 0, before = 0, total;
-    int rc = pt_undo_continue(current);
-
-    if ((count & MMU_UPDATE_PREEMPTED) && a->arg[2] && copy_from_guest(&before, a->arg[2]))
-        return -EFAULT;
-    count &= ~MMU_UPDATE_PREEMPTED;
-    if (!rc)
-        rc = ext_for((domid_t)a->arg[3], a->arg[0], count, &done);
-    if (!rc)
-        rc = pt_undo_continue(current);
-    total = before + done;
-    if (a->arg[2] && copy_to_guest(a->arg[2], &total))
-        return -EFAULT;
-    if (rc != -E_PREEMPTED)
-        return rc;
-    next.arg[0] += (u64)done * sizeof(struct mmuext_op);
-    next.arg[1] = (count - done) | MMU_UPDATE_PREEMPTED;
-    return hypercall_continue(__HYPERVISOR_mmuext_op, &next);
+    return pt_list_call(__HYPERVISOR_mmuext_op, a, sizeof(struct mmuext_op), ext_for);
 }

@@ -11,14 +11,9 @@
 #include "cpuid.h"
 #include "msr.h"
 
-static bool is_canonical(u64 va)
-{
-    return (u64)((s64)(va << 16) >> 16) == va;
-}
-
 static int write_base(void (*set)(u64 base), u64 base)
 {
-    if (!is_canonical(base))
+    if (!va_is_canonical(base))
         return -EPERM;
     set(base);
     return 0;

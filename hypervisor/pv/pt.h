@@ -149,6 +149,15 @@ int must_check pt_new_root_kernel(struct vcpu *v, mfn_t m); /* MMUEXT_NEW_BASEPT
 int must_check pt_new_root_user(struct vcpu *v, mfn_t m);   /* MFN_INVALID: none */
 int must_check pt_put_roots(struct vcpu *v);                /* 0 or -E_PREEMPTED: call again */
 
+/* --- pt_list.c: what do_mmu_update and do_mmuext_op have in common --- */
+/*
+ * Runs run(domains, list, count, &done) on the list of a->arg[0], entry bytes
+ * each, with undoing left from before finished first; tells the guest how many
+ * succeeded in all, and goes on with the rest after a preemption.
+ */
+long must_check pt_list_call(unsigned nr, const struct hypercall_args *a, size_t entry,
+                             int (*run)(u32 domains, vaddr_t list, u32 count, u32 *done));
+
 /* --- owner.c: the domain arguments of mmu_update, mmuext_op and update_va_mapping_otherdomain --- */
 /* FD: whose frames. -ESRCH, -EPERM. */
 int must_check pt_frame_owner_get(domid_t id, struct domain **out);

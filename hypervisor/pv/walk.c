@@ -4,16 +4,11 @@
 
 #include <zelo/guest.h>
 
-static bool canonical(vaddr_t va)
-{
-    return (s64)(va << 16) >> 16 == (s64)va;
-}
-
 u64 *pt_find_l1e_from(mfn_t root, vaddr_t va, struct page **table)
 {
     u64 e = pte_make(root, PTE_P);
 
-    if (mfn_is_invalid(root) || !canonical(va) || !guest_range_ok(va, 1))
+    if (mfn_is_invalid(root) || !va_is_canonical(va) || !guest_range_ok(va, 1))
         return NULL;
     for (unsigned level = 4; level > 1; level--) {
         const u64 *t = mfn_to_virt(pte_mfn(e));

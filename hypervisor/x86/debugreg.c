@@ -65,7 +65,7 @@ int pv_debugreg_set(struct vcpu *v, unsigned reg, u64 value)
 {
     switch (reg) {
     case 0 ... 3:
-        if (!guest_range_ok(value, 1) || (s64)(value << 16) >> 16 != (s64)value)
+        if (!guest_range_ok(value, 1) || !va_is_canonical(value))
             return -EPERM;
         v->pv.dr[reg] = value;
         return 0;

@@ -72,6 +72,9 @@ static inline bool mfn_is_invalid(mfn_t a) { return a.n == ~0ULL; }
 #define unused_arg __attribute__((__unused__))
 #define used_symbol __attribute__((__used__))
 
+/* A linear address that the CPU takes: bits 63..47 alike (48-bit addresses; Intel SDM vol. 1, 3.3.7.1). */
+static inline bool va_is_canonical(vaddr_t va) { return (s64)(va << 16) >> 16 == (s64)va; }
+
 /* One read or write, not torn, not repeated by the compiler. */
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
