@@ -52,7 +52,9 @@ _start:
         ror     $13, %rdx
         mov     %rdx, %r10
         mov     %r13, %r8
-        cmp     $29, %ebx                       /* not sched_op: it would stop us */
+        cmp     $29, %ebx                       /* not sched_op: it would stop us or sleep for good */
+        je      3f
+        cmp     $6, %ebx                        /* nor its older form */
         je      3f
         mov     %ebx, %eax
         shl     $5, %eax
