@@ -44,8 +44,7 @@ struct pv_vcpu {
     spinlock_t ldt_lock; u32 ldt_mapped; /* bitmap of LDT pages shadow-mapped */
     void *fpu;                          /* XSAVE area, 64-byte aligned */
     u64 xcr0, xcr0_accum;
-    bool fpu_dirty, fpu_initialised, ts; /* ts: guest's virtual CR0.TS */
-    u32 pkru;
+    bool fpu_initialised, ts; /* ts: guest's virtual CR0.TS */
     bool dr7_active;
     struct pv_msrs {                    /* MSRs of its own; in the CPU while it runs (pv_msrs_load) */
         u64 spec_ctrl;
@@ -56,7 +55,6 @@ struct pv_vcpu {
     /* Page tables; referenced and typed while here. Kernel root never invalid on a running vCPU. */
     mfn_t root_kernel, root_user;       /* L4 frames; user: MFN_INVALID if none */
     u64 cr3;                            /* machine cr3 to load for the current mode */
-    bool need_kernel_tlb_flush;
     struct page *undo;                  /* referenced; a table this vCPU's hypercall left half undone (pv/pt_undo.c) */
 };
 
@@ -73,9 +71,6 @@ struct pv_domain {
     struct cpuid_policy *cpuid;         /* own; changed only while the domain has not run (domctl lock) */
     u32 pci_config_address;             /* what it wrote last to port 0xcf8; its own locking */
     bool tsc_disabled;
-    /* log-dirty (save and migration) */
-    bool log_dirty; struct log_dirty *dirty;
-    u64 max_pfn_seen;
     void *relmem_cursor; u32 relmem_phase; /* progress of pv_domain_relinquish */
     u64 tlb_flushed_at;                 /* (a) pv/pt_flush.c: all its CPUs were flushed at this tick */
     u64 foreign_unmapped_at;            /* (a) tick at which another domain lost a writable mapping of its frame */
