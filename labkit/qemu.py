@@ -57,7 +57,8 @@ class Line:
         self.ended = None       # why nothing more will come
         self.tap = None
         self.crash = None       # called with a line that tells of the machine's end
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self):
         try:
@@ -77,7 +78,12 @@ class Line:
                     self.crash = None
         except OSError:
             pass
-        self.end("QEMU ended")
+
+    def finish(self, why):
+        """End, after QEMU did, with all it said."""
+        if self._connected.is_set():
+            self._reader.join()
+        self.end(why)
 
     def end(self, why):
         """Let nobody wait any longer for what will not come."""
@@ -154,7 +160,14 @@ class Machine:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL,
                                             stdout=errors, stderr=errors,
                                             start_new_session=True)
+        threading.Thread(target=self._watch, daemon=True).start()
         return self
+
+    def _watch(self):
+        """When QEMU ends, by itself or never having begun, nobody waits for it."""
+        status = self.process.wait()
+        for serial in (self.console, self.agent):
+            serial.finish(f"QEMU ended with status {status} {self.errors().strip()}")
 
     def wait_exit(self, timeout):
         """Wait for QEMU to end by itself; return its status."""

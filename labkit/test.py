@@ -48,7 +48,8 @@ def _pytest(arguments, report=None):
 
 def system(hypervisor, expression):
     """The system tests, or those `expression` selects, on one hypervisor."""
-    packages.install(packages.BUILD) # for the tests' own programs and guests
+    # The compiler is for the tests' own programs and guests.
+    packages.install(packages.BUILD + packages.RUN)
     step("system tests")
     arguments = [f"--hypervisor={hypervisor}"]
     if expression:

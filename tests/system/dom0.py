@@ -107,13 +107,17 @@ class Guest:
                  'vif = [ "bridge=xenbr0" ]' if vif else "", settings]
         self.config = "\n".join(lines) + "\n"
 
-    def create(self):
-        """Make the volume if need be, and `xl create`."""
+    def prepare(self):
+        """Make the volume if need be, and the file for `xl create`: its path."""
         if self.volume:
             self.dom0.check(f"/lab-volume {self.name}", 90)
         path = f"/tmp/{self.name}.cfg"
         self.dom0.check(f"printf %s {shlex.quote(self.config)} >{path}")
-        self.dom0.check(f"xl create {path}", 90)
+        return path
+
+    def create(self):
+        """Prepare, and `xl create`."""
+        self.dom0.check(f"xl create {self.prepare()}", 90)
         return self
 
     def wait_up(self):

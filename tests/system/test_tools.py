@@ -5,10 +5,34 @@ import re
 import pytest
 
 
+def _console(dom0, command, until, typed=""):
+    """Run a command that joins a guest's console on a terminal, type, wait for a
+    pattern there and leave with Ctrl-]: (its status, what the terminal showed)."""
+    result = dom0.run(
+        f"rm -f /tmp/console; (sleep 1; echo '{typed}'; n=0;"
+        f" until grep -q '{until}' /tmp/console || [ $n = 400 ]; do sleep 0.2; n=$((n + 1)); done;"
+        f" printf '\\035') | timeout 100 script -qfec '{command}' /tmp/console >/dev/null", 120)
+    return result.status, dom0.check("cat /tmp/console")
+
+
 @pytest.fixture(name="guest", scope="module")
 def _guest(dom0):
-    with dom0.guest("tool") as guest:
-        yield guest
+    """Made with `xl create -c`, whose console tells when the guest is up."""
+    guest = dom0.guest("tool")
+    try:
+        guest.created = _console(dom0, f"xl create -c {guest.prepare()}", "=0 agent")
+        yield guest.wait_up()
+    finally:
+        guest.destroy()
+
+
+def test_create_with_console(guest):
+    """`xl create -c` shows the guest's console from its first words; Ctrl-]
+    ends xl, and the guest runs on (the other tests use it)."""
+    status, text = guest.created
+    assert status == 0, text
+    assert "Parsing config" in text, text
+    assert re.search(r"=lab: guest up.*^=0 agent", text, re.S | re.M), text
 
 
 def test_info(dom0):
@@ -80,11 +104,9 @@ def test_pause(dom0, guest):
 
 def test_console(dom0, guest):
     """`xl console` joins the guest's console: it shows the agent's answer, and Ctrl-] leaves it."""
-    text = dom0.check(
-        "rm -f /tmp/console; (sleep 1; echo 'RUN 9001 5 dW5hbWUgLW4='; n=0;"                # uname -n
-        " until grep -q '^=9001 end' /tmp/console || [ $n = 200 ]; do sleep 0.2; n=$((n + 1)); done;"
-        f" printf '\\035') | timeout 60 script -qfec 'xl console {guest.name}' /tmp/console >/dev/null"
-        " || true; cat /tmp/console", 100)
+    status, text = _console(dom0, f"xl console {guest.name}", "^=9001 end",
+                            "RUN 9001 5 dW5hbWUgLW4=")      # uname -n
+    assert status == 0, text
     assert "=9001 . dG9vbAo=" in text, text      # tool
 
 
