@@ -24,11 +24,13 @@ def lab_disk(path):
     return path
 
 
-def disk_options(path, serial, read_only=False):
-    """A virtio disk that domain 0 finds by its serial number."""
+def disk_options(path, serial, read_only=False, shared=False):
+    """A virtio disk that domain 0 finds by its serial number. A shared one may
+    be open in several QEMUs of this machine, which see each other's writes."""
     return ["-drive", f"file={path},format=raw,if=none,id={serial},cache=unsafe,discard=unmap"
-            + (",readonly=on" if read_only else ""),
-            "-device", f"virtio-blk-pci,drive={serial},serial={serial}"]
+            + (",readonly=on" if read_only else "") + (",file.locking=off" if shared else ""),
+            "-device", f"virtio-blk-pci,drive={serial},serial={serial}"
+            + (",share-rw=on" if shared else "")]
 
 
 def demo_config(config):

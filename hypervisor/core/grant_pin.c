@@ -261,13 +261,39 @@ int grant_use_get(struct domain *owner, u32 ref, domid_t by, bool write, unsigne
 
 void grant_use_put(struct grant_use *u)
 {
-    if (u->write)
+    if (u->write) {
+        pv_mark_page_dirty(u->page);
         page_put_and_type(u->page);
-    else
+    } else {
         page_put(u->page);
+    }
     if (u->via) {
         grant_unpin(u->via, u->via_ref, u->write);
         domain_put(u->via);
     }
     grant_unpin(u->owner, u->ref, u->write);
+}
+
+/* The entry's frame is what the domain says now: if it changed that, it misleads its own record only. */
+static mfn_t frame_in_use(const struct grant_table *gt, u32 ref)
+{
+    if (!grant_active(gt, ref)->writers)
+        return MFN_INVALID;
+    return MFN(gt->version == 2 ? READ_ONCE(grant_v2(gt, ref)->full_page.frame) : READ_ONCE(grant_v1(gt, ref)->frame));
+}
+
+void grant_mark_dirty(struct domain *d)
+{
+    struct grant_table *gt = d->grants;
+    u32 refs;
+
+    spin_lock(&gt->entry_lock);
+    refs = gt->frames * (u32)(gt->version == 2 ? V2_PER_FRAME : V1_PER_FRAME);
+    for (u32 ref = 0; ref < refs; ref++) {
+        mfn_t m = frame_in_use(gt, ref);
+
+        if (mfn_valid(m))
+            pv_mark_dirty(d, m);
+    }
+    spin_unlock(&gt->entry_lock);
 }

@@ -34,10 +34,14 @@ static struct page *mapped_page(const struct maptrack *m)
 /* The reference of a device mapping. */
 static void device_put(const struct maptrack *m)
 {
-    if (m->flags & GNTMAP_readonly)
-        page_put(mapped_page(m));
-    else
-        page_put_and_type(mapped_page(m));
+    struct page *p = mapped_page(m);
+
+    if (m->flags & GNTMAP_readonly) {
+        page_put(p);
+        return;
+    }
+    pv_mark_page_dirty(p);
+    page_put_and_type(p);
 }
 
 static bool nothing_mapped(const struct maptrack *m)

@@ -133,8 +133,10 @@ static int new_alloc(struct exchange *e, struct loose *new)
         p = heap_alloc_pages(order, e->heap_flags);
         if (!p)
             return -ENOMEM;
-        for (u64 i = 0; i < 1ULL << order; i++)
+        for (u64 i = 0; i < 1ULL << order; i++) {
             m2p_set(page_to_mfn(&p[i]), PFN(gpfn + i));
+            pv_mark_dirty(current->domain, page_to_mfn(&p[i]));
+        }
         loose_push(new, p);
     }
     return 0;

@@ -50,6 +50,7 @@ static int update_descriptor_in(struct page *p, paddr_t ma, u64 desc)
     if (rc)
         return -EINVAL;
     WRITE_ONCE(*(u64 *)((char *)page_to_virt(p) + (ma & PAGE_OFFSET_MASK)), desc);
+    pv_mark_page_dirty(p);
     page_put_type(p);
     return 0;
 }

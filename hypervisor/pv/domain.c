@@ -3,6 +3,7 @@
 #include <zelo/domain.h>
 
 #include "perdomain.h"
+#include "shadow.h"
 
 int pv_domain_init(struct domain *d)
 {
@@ -20,6 +21,8 @@ int pv_domain_init(struct domain *d)
 
 void pv_domain_free(struct domain *d)
 {
+    shadow_disable(d);
+    log_dirty_free(d);
     pv_cpuid_domain_free(d);
     perdomain_free(d);
 }

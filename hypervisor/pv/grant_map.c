@@ -56,7 +56,7 @@ int pv_grant_map(u64 host_addr, mfn_t frame, u32 gntmap_flags)
     pte = find_entry(host_addr, gntmap_flags);
     if (pte)
         old = READ_ONCE(*pte);
-    done = pte && pt_l1e_exchange(pte, old, grant_entry(frame, gntmap_flags));
+    done = pte && pt_l1e_exchange(d, pte, old, grant_entry(frame, gntmap_flags));
     if (done)
         pt_l1e_put(d, old);
     pt_unlock(d);
@@ -78,7 +78,7 @@ static bool take_entry(u64 va, const u64 *target, u64 *entry)
     if (!pte || pte == target)
         return false;
     *entry = READ_ONCE(*pte);
-    return pt_l1e_exchange(pte, *entry, 0);
+    return pt_l1e_exchange(current->domain, pte, *entry, 0);
 }
 
 static int unmap_locked(u64 host_addr, mfn_t frame, u64 new_addr, u32 gntmap_flags, u64 *old)
@@ -92,7 +92,8 @@ static int unmap_locked(u64 host_addr, mfn_t frame, u64 new_addr, u32 gntmap_fla
         return GNTST_general_error;
     if (new_addr && !take_entry(new_addr, pte, &new))
         return GNTST_bad_virt_addr;
-    BUG_ON(!pt_l1e_exchange(pte, *old, new)); /* pt_lock keeps all but accessed and dirty bits still */
+    /* pt_lock keeps all but accessed and dirty bits still */
+    BUG_ON(!pt_l1e_exchange(current->domain, pte, *old, new));
     return GNTST_okay;
 }
 
@@ -117,7 +118,9 @@ void pv_grant_drop(u64 old)
 {
     struct page *p = mfn_to_page(pte_mfn(old));
 
-    if (old & PTE_RW)
+    if (old & PTE_RW) {
+        pv_mark_page_dirty(p);
         page_put_type(p);
+    }
     page_put(p);
 }

@@ -46,6 +46,7 @@ static int plain_write(struct update *u, u64 *entry, u64 val, unsigned flags)
     if (flags & PT_KEEP_AD)
         val |= READ_ONCE(*entry) & (PTE_A | PTE_D);
     WRITE_ONCE(*entry, val);
+    pv_mark_page_dirty(u->page);
     page_put_type(u->page);
     return 0;
 }
@@ -77,6 +78,7 @@ static int machphys_update(struct update *u, paddr_t ma, u64 pfn)
     if (!mfn_valid(m) || !page_get(p, u->c.frame_owner))
         return -EINVAL;
     m2p_set(m, PFN(pfn));
+    pv_mark_page_dirty(p); /* the page of that number is another one now */
     page_put(p);
     return 0;
 }

@@ -116,6 +116,8 @@ static int table_validate(struct page *p, u64 type)
 
     if (!rc) {
         table_unpartial(p);
+        p->pt.shadow = 0;
+        pv_mark_page_dirty(p); /* its entries were normalised */
         atomic_fetch_or(&p->type, PGT_VALIDATED);
         return 0;
     }
@@ -205,6 +207,8 @@ int page_get_type(struct page *p, u64 type)
 static int table_put_last(struct page *p, bool preemptible)
 {
     BUG_ON(p->type & (PGT_PINNED | PGT_PARTIAL) || !(p->type & PGT_VALIDATED));
+    if (unlikely(p->pt.shadow))
+        pv_shadow_table_gone(p);
     atomic_fetch_and(&p->type, ~PGT_VALIDATED);
     p->pt.entries = PT_ENTRIES;
     p->pt.partial = PT_UNDOING;

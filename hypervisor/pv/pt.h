@@ -103,14 +103,14 @@ u64 *pt_find_l1e_from(mfn_t root, vaddr_t va, struct page **table);
 u64 *pt_find_entry(struct domain *d, paddr_t ma, unsigned *level, struct page **table);
 
 /*
- * For grant mappings, whose references the grant table has taken itself: puts
+ * For grant mappings in d's tables, whose references the grant table has taken itself: puts
  * 'new' (normalised here) in place of 'expect' (compared without accessed and
  * dirty bits) with no reference counting at all.  False: another entry is
  * there.  The caller answers for what the old entry owned: with pt_l1e_put, or
  * with its own page_put_type and page_put; in the latter case after a flush of
  * this domain's CPUs, or after pt_note_foreign_unmap(owner of the frame).
  */
-bool must_check pt_l1e_exchange(u64 *pte, u64 expect, u64 new);
+bool must_check pt_l1e_exchange(struct domain *d, u64 *pte, u64 expect, u64 new);
 
 /* --- pt_flush.c: when does a change of type need a TLB flush? --- */
 /* Another domain lost a writable mapping of owner's frame; its CPUs may still have it in their TLBs. */

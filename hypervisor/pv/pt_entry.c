@@ -58,10 +58,12 @@ int pt_l1e_get(const struct pt_ctx *c, u64 e)
 
 static void writable_put(struct domain *d, struct page *p)
 {
-    if (likely(pt_page_owned_by(p, d)))
+    if (likely(pt_page_owned_by(p, d))) {
         pt_stamp(p);
-    else
+    } else {
+        pv_mark_page_dirty(p);
         pt_note_foreign_unmap(page_owner(p));
+    }
     page_put_type(p);
 }
 

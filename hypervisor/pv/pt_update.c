@@ -24,7 +24,7 @@ static u64 free_bits(void)
 }
 
 /* Puts new in place; *old becomes what was there. False: PT_EXPECT_OLD and another entry is there. */
-static bool entry_store(u64 *pte, u64 *old, u64 new, unsigned flags)
+static bool entry_put(u64 *pte, u64 *old, u64 new, unsigned flags)
 {
     if (flags & PT_EXPECT_OLD)
         return atomic_cas(pte, old, new);
@@ -38,6 +38,16 @@ static bool entry_store(u64 *pte, u64 *old, u64 new, unsigned flags)
     return true;
 }
 
+/* The same for a table of d; its shadow, if any, loses the entry before the caller drops what that owned. */
+static bool entry_store(struct domain *d, u64 *pte, u64 *old, u64 new, unsigned flags)
+{
+    bool done = entry_put(pte, old, new, flags);
+
+    if (unlikely(d->pv.shadow) && done)
+        pv_shadow_entry_changed(d, pte);
+    return done;
+}
+
 static bool entry_load(u64 *pte, u64 *old, unsigned flags)
 {
     u64 e = READ_ONCE(*pte);
@@ -48,7 +58,7 @@ static bool entry_load(u64 *pte, u64 *old, unsigned flags)
 }
 
 /* Read-only to writable on the same frame, or back; the old entry shows who owns it. */
-static int l1_change_rw(u64 *pte, u64 new, unsigned flags, u64 *old, struct page *p)
+static int l1_change_rw(struct domain *d, u64 *pte, u64 new, unsigned flags, u64 *old, struct page *p)
 {
     int rc;
 
@@ -57,7 +67,7 @@ static int l1_change_rw(u64 *pte, u64 new, unsigned flags, u64 *old, struct page
         if (rc)
             return rc;
     }
-    if (!entry_store(pte, old, new, flags)) {
+    if (!entry_store(d, pte, old, new, flags)) {
         if (new & PTE_RW)
             page_put_type(p);
         return -EAGAIN;
@@ -75,7 +85,7 @@ static int l1_change_frame(const struct pt_ctx *c, u64 *pte, u64 new, unsigned f
 
     if (rc)
         return rc;
-    if (!entry_store(pte, old, new, flags)) {
+    if (!entry_store(c->table_owner, pte, old, new, flags)) {
         pt_l1e_put(c->table_owner, new);
         return -EAGAIN;
     }
@@ -90,11 +100,11 @@ static int l1_update(const struct pt_ctx *c, u64 *pte, u64 new, unsigned flags, 
     if (!(*old & PTE_P) || !(new & PTE_P) || (changed & ~PTE_RW))
         return l1_change_frame(c, pte, new, flags, old);
     if (!changed)
-        return entry_store(pte, old, new, flags) ? 0 : -EAGAIN;
+        return entry_store(c->table_owner, pte, old, new, flags) ? 0 : -EAGAIN;
     /* A foreign frame may have been mapped by a grant that allows no more than reading. */
     if (pt_frame_is_io(pte_mfn(new)) || !pt_page_owned_by(mfn_to_page(pte_mfn(new)), c->table_owner))
         return l1_change_frame(c, pte, new, flags, old);
-    return l1_change_rw(pte, new, flags, old, mfn_to_page(pte_mfn(new)));
+    return l1_change_rw(c->table_owner, pte, new, flags, old, mfn_to_page(pte_mfn(new)));
 }
 
 static void upper_drop(u64 e, unsigned level)
@@ -129,7 +139,7 @@ static int upper_update(struct domain *d, u64 *pte, unsigned level, u64 new, uns
     if (slot_is_ours(pte, level))
         return -EINVAL;
     if ((*old & PTE_P) && (new & PTE_P) && !changed)
-        return entry_store(pte, old, new, flags) ? 0 : -EAGAIN;
+        return entry_store(d, pte, old, new, flags) ? 0 : -EAGAIN;
     if (new & PTE_P) {
         rc = pt_upper_get(d, new, level);
         if (rc)
@@ -139,7 +149,7 @@ static int upper_update(struct domain *d, u64 *pte, unsigned level, u64 new, uns
             return -EINVAL;
         }
     }
-    if (!entry_store(pte, old, new, flags)) {
+    if (!entry_store(d, pte, old, new, flags)) {
         upper_drop(new, level);
         return -EAGAIN;
     }
@@ -157,7 +167,7 @@ int pt_update(const struct pt_ctx *c, u64 *pte, unsigned level, u64 new, unsigne
     return upper_update(c->table_owner, pte, level, new, flags, old);
 }
 
-bool pt_l1e_exchange(u64 *pte, u64 expect, u64 new)
+bool pt_l1e_exchange(struct domain *d, u64 *pte, u64 expect, u64 new)
 {
     u64 old = READ_ONCE(*pte);
 
@@ -165,5 +175,7 @@ bool pt_l1e_exchange(u64 *pte, u64 expect, u64 new)
         if ((old ^ expect) & ~(PTE_A | PTE_D))
             return false;
     } while (!atomic_cas(pte, &old, pte_normalise(new)));
+    if (unlikely(d->pv.shadow))
+        pv_shadow_entry_changed(d, pte);
     return true;
 }

@@ -4,7 +4,7 @@
  * user mode.  Each holds a reference and a use as PGT_L4, so that what CR3
  * points to is a validated table for as long as it may be loaded.
  */
-#include "pt.h"
+#include "shadow.h"
 
 #include <zelo/errno.h>
 #include <arch/machine.h>
@@ -40,8 +40,11 @@ static void root_m2p_slot(const struct domain *d, mfn_t m, bool user)
     u64 *slot = (u64 *)mfn_to_virt(m) + L4_SLOT_M2P_RO;
     u64 want = user && (d->vm_assist & (1ULL << VMASST_TYPE_m2p_strict)) ? 0 : *paging_l4_slot(L4_SLOT_M2P_RO);
 
-    if (*slot != want)
-        WRITE_ONCE(*slot, want);
+    if (*slot == want)
+        return;
+    WRITE_ONCE(*slot, want);
+    if (unlikely(d->pv.shadow) && shadow_of(mfn_to_page(m)))
+        ((u64 *)page_to_virt(shadow_of(mfn_to_page(m))))[L4_SLOT_M2P_RO] = want;
 }
 
 /* Puts m in place of *root. */
@@ -61,6 +64,8 @@ static int root_change(struct vcpu *v, mfn_t *root, mfn_t m, bool load)
     if (!rc) {
         if (!mfn_is_invalid(m))
             root_m2p_slot(d, m, root == &v->pv.root_user);
+        if (unlikely(d->pv.shadow))
+            shadow_root_make(d, m); /* while the old one is still known as a root, for CR3 may point to its shadow */
         *root = m;
         if (load)
             pv_load_cr3(v); /* before the old one may go */
@@ -101,7 +106,6 @@ int pv_set_roots(struct vcpu *v, mfn_t kernel, mfn_t user)
         rc = root_change(v, &v->pv.root_user, user, false);
     if (rc)
         return rc;
-    v->pv.cr3 = (v->pv.flags & PVF_KERNEL ? kernel : user).n << PAGE_SHIFT;
     return pt_undo_continue(current);
 }
 

@@ -21,9 +21,14 @@
 
 /* --- CR3 --- */
 
+/* The mode's root, or its shadow: every root of a domain in log-dirty mode has one (pv/roots.c). */
 static u64 mode_cr3(const struct vcpu *v)
 {
-    return (v->pv.flags & PVF_KERNEL ? v->pv.root_kernel : v->pv.root_user).n << PAGE_SHIFT;
+    mfn_t root = v->pv.flags & PVF_KERNEL ? v->pv.root_kernel : v->pv.root_user;
+
+    if (unlikely(v->domain->pv.shadow))
+        return (u64)mfn_to_page(root)->pt.shadow << PAGE_SHIFT;
+    return root.n << PAGE_SHIFT;
 }
 
 void pv_load_cr3(struct vcpu *v)
@@ -121,14 +126,18 @@ static void vcpu_update_areas(struct vcpu *v)
 
     if (!v->runstate_area && !clock)
         return;
-    if (user)
-        write_cr3(v->pv.root_kernel.n << PAGE_SHIFT);
+    if (user) {
+        v->pv.flags |= PVF_KERNEL; /* a fault on the way looks there for the tables that CR3 means */
+        pv_load_cr3(v);
+    }
     if (clock)
         pvclock_update(v);
     if (v->runstate_area)
         pv_runstate_update(v);
-    if (user)
-        write_cr3(v->pv.cr3);
+    if (user) {
+        v->pv.flags &= ~PVF_KERNEL;
+        pv_load_cr3(v);
+    }
 }
 
 /* cpu_info()->vcpu is v already. */

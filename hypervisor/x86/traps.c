@@ -77,6 +77,8 @@ static void guest_page_fault(struct cpu_user_regs *regs)
             pv_inject_trap(TRAP_GP, (s64)(va & 0xfff8));
         return;
     }
+    if (unlikely(current->domain->pv.shadow) && !(error & PF_RESERVED) && pv_shadow_fault(va, &error))
+        return;
     if ((error & (PF_PRESENT | PF_WRITE | PF_RESERVED)) == (PF_PRESENT | PF_WRITE) &&
         guest_range_ok(va, 1) && pv_guest_kernel_mode(current, regs) && pv_emulate_pt_write(va, regs))
         return;
@@ -169,6 +171,19 @@ static no_return void trap_fatal(const struct cpu_user_regs *regs, const char *w
              regs->entry_vector == TRAP_PF ? read_cr2() : regs->rip);
 }
 
+/* A copy to or from a guest that runs on shadow tables; with SMAP on, only such copies have AC set. */
+static bool shadow_fault_in_hypervisor(const struct cpu_user_regs *regs)
+{
+    u32 error = regs->error_code;
+    struct vcpu *v = current;
+
+    if (regs->entry_vector != TRAP_PF || !v || !v->domain->pv.shadow || (error & PF_RESERVED))
+        return false;
+    if (cpu_features.smap && !(regs->rflags & FLAG_AC))
+        return false;
+    return pv_shadow_fault(read_cr2(), &error);
+}
+
 void trap_in_hypervisor(struct cpu_user_regs *regs)
 {
     struct vcpu *v = current;
@@ -176,7 +191,7 @@ void trap_in_hypervisor(struct cpu_user_regs *regs)
     if (regs->entry_vector == TRAP_PF && v && !v->domain->is_system && in_perdomain_area(read_cr2()) &&
         ldt_fault(read_cr2(), regs->error_code))
         return;
-    if (exception_fixup(regs))
+    if (shadow_fault_in_hypervisor(regs) || exception_fixup(regs))
         return;
     trap_fatal(regs, "Unexpected exception in the hypervisor");
 }

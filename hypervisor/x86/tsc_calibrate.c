@@ -9,6 +9,7 @@
 
 #include "../platform/clocks.h"
 
+#include <zelo/lib.h>
 #include <zelo/log.h>
 #include <arch/machine.h>
 #include <arch/seam.h>
@@ -19,6 +20,7 @@
 
 struct clock {
     const char *name;
+    const char *option; /* of clocksource= */
     u64 (*start)(void);
     u32 (*counter)(void);
     void (*stop)(void);
@@ -27,9 +29,9 @@ struct clock {
 };
 
 static const struct clock clocks[] = {
-    { "HPET", hpet_start, hpet_counter, NULL, 0xffffffff, MEASURE_MS },
-    { "ACPI PM timer", pmtimer_start, pmtimer_counter, NULL, 0xffffff, MEASURE_MS },
-    { "PIT", pit_start, pit_counter, pit_stop, 0xffff, MEASURE_PIT_MS },
+    { "HPET", "hpet", hpet_start, hpet_counter, NULL, 0xffffffff, MEASURE_MS },
+    { "ACPI PM timer", "acpi", pmtimer_start, pmtimer_counter, NULL, 0xffffff, MEASURE_MS },
+    { "PIT", "pit", pit_start, pit_counter, pit_stop, 0xffff, MEASURE_PIT_MS },
 };
 
 struct sample { u64 tsc; u32 count; };
@@ -86,17 +88,40 @@ static u64 measure(const struct clock *c)
     return tsc_hz;
 }
 
+static u64 measure_and_tell(const struct clock *c)
+{
+    u64 hz = measure(c);
+
+    if (hz < 1000000) /* no TSC is that slow: a clock that is not one */
+        return 0;
+    log_info("TSC: %lu.%03lu MHz by the %s%s\n", (unsigned long)(hz / 1000000), (unsigned long)(hz / 1000 % 1000),
+             c->name, cpu_features.tsc_invariant ? ", invariant" : "");
+    return hz;
+}
+
+/* clocksource=hpet, acpi or pit: 0 if it is not given, unknown or not there. */
+static u64 calibrate_by_choice(void)
+{
+    const char *wanted = cmdline_get("clocksource");
+    u64 hz = 0;
+
+    if (!wanted)
+        return 0;
+    for (size_t i = 0; i < ARRAY_SIZE(clocks); i++)
+        if (!strcmp(wanted, clocks[i].option))
+            hz = measure_and_tell(&clocks[i]);
+    if (!hz)
+        log_warn("clocksource=%s: there is none\n", wanted);
+    return hz;
+}
+
 u64 tsc_calibrate(void)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(clocks); i++) {
-        u64 hz = measure(&clocks[i]);
+    u64 hz = calibrate_by_choice();
 
-        if (hz < 1000000) /* no TSC is that slow: a clock that is not one */
-            continue;
-        log_info("TSC: %lu.%03lu MHz by the %s%s\n", (unsigned long)(hz / 1000000),
-                 (unsigned long)(hz / 1000 % 1000), clocks[i].name,
-                 cpu_features.tsc_invariant ? ", invariant" : "");
-        return hz;
-    }
-    panic("No clock to measure the TSC by: neither HPET nor ACPI PM timer nor PIT counts\n");
+    for (size_t i = 0; !hz && i < ARRAY_SIZE(clocks); i++)
+        hz = measure_and_tell(&clocks[i]);
+    if (!hz)
+        panic("No clock to measure the TSC by: neither HPET nor ACPI PM timer nor PIT counts\n");
+    return hz;
 }

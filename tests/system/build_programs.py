@@ -20,6 +20,8 @@ def build_all(directory):
                          "-fno-stack-protector", *BARE, SOURCE / "compat32.c"),
         "plain64": _gcc(directory / "plain64", "-O2", "-ffreestanding", *BARE,
                         SOURCE / "plain64.c"),
+        "ldt": _gcc(directory / "ldt", "-static", "-no-pie", "-O2", "-Wall", "-Wextra", "-Werror",
+                    "-fno-stack-protector", SOURCE / "ldt.c"),
         "free_pages": _gcc(directory / "free_pages", "-static", "-O2", "-Wall", "-Werror",
                            SOURCE / "free_pages.c"),
     }

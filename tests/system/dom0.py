@@ -37,13 +37,14 @@ class Dom0:
 
     @classmethod
     @contextlib.contextmanager
-    def with_guests(cls, config, programs):
-        """The same, with disks for guests and the small programs in /lab."""
+    def with_guests(cls, config, programs, shared_disk=None):
+        """The same, with disks for guests and the small programs in /lab.
+        `shared_disk`: a file that other machines use too, in place of a disk of its own."""
         root = image.guest_root()
         for name, path in programs.items():
             config.files[f"lab/{name}"] = (path.read_bytes(), 0o755)
         with contextlib.ExitStack() as stack:
-            machine = stack.enter_context(_with_disks(config, root))
+            machine = stack.enter_context(_with_disks(config, root, shared_disk))
             yield cls(machine, config)
 
     def names(self):
@@ -80,12 +81,13 @@ class Dom0:
         assert self.check("echo here", 20) == "here\n"
 
 
-def _with_disks(config, root):
+def _with_disks(config, root, shared_disk):
     """Boot with an empty disk for volumes, and the guests' root to copy from.
-    The disk lives in the machine's scratch directory and goes with it."""
+    A disk of its own lives in the machine's scratch directory and goes with it."""
     machine = lab.prepare(config)
-    disk = runner.lab_disk(machine.scratch / "disk.img")
-    machine.command += runner.disk_options(disk, "lab") + runner.disk_options(root, "root", True)
+    disk = shared_disk or runner.lab_disk(machine.scratch / "disk.img")
+    machine.command += runner.disk_options(disk, "lab", shared=shared_disk is not None)
+    machine.command += runner.disk_options(root, "root", True)
     return machine.start()
 
 
@@ -175,8 +177,13 @@ def check_compat32(dom0):
         assert dom0.check(f"taskset -c {cpu} /lab/compat32") == COMPAT32_SAYS
 
 
+def fetch(guest, program):
+    """Bring one of the small programs into a guest, over its network card: its place there."""
+    guest.dom0.check(listening(7100, f"</lab/{program} >/dev/null"))
+    guest.check(f"cat </dev/tcp/10.17.0.1/7100 >/tmp/{program}; chmod +x /tmp/{program}")
+    return f"/tmp/{program}"
+
+
 def check_compat32_in(guest):
-    """The same in a guest, which fetches the program over its network card."""
-    guest.dom0.check(listening(7100, "</lab/compat32 >/dev/null"))
-    guest.check("cat </dev/tcp/10.17.0.1/7100 >/tmp/compat32; chmod +x /tmp/compat32")
-    assert guest.check("/tmp/compat32") == COMPAT32_SAYS
+    """The same in a guest."""
+    assert guest.check(fetch(guest, "compat32")) == COMPAT32_SAYS

@@ -2,6 +2,8 @@
 """What cannot work says why, in one clear line on the console. The words are
 each hypervisor's own; that there are such words is the test."""
 import re
+import socket
+import time
 
 from labkit import image, lab
 from labkit.qemu import Machine
@@ -61,3 +63,31 @@ def test_too_little_memory(hypervisor):
     """A domain 0 that does not fit the machine."""
     _expect(hypervisor, "memory", "memory", kernel=image.Dom0().kernel.image, memory=256,
             hypervisor_args="console=com1 com1=115200,8n1 loglvl=all noreboot dom0_mem=64M,max:64M")
+
+
+def _screen(machine):
+    """The lines of the text screen, as QEMU's monitor reads them from the card's memory."""
+    path = machine.scratch / "screen"
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as monitor:
+        monitor.connect(str(machine.scratch / "monitor"))
+        monitor.sendall(f'pmemsave 0xb8000 4000 "{path}"\n'.encode())
+        while not path.exists() or path.stat().st_size < 4000:
+            assert monitor.recv(4096), "QEMU's monitor is gone"
+    cells = path.read_bytes()[::2].decode("ascii", "replace")
+    return [cells[start:start + 80].rstrip() for start in range(0, len(cells), 80)]
+
+
+def test_text_screen(hypervisor):
+    """console=vga: what is said stands on the screen, the last words too."""
+    words = "|".join(SAYS["no module"])
+    machine = Machine("screen", memory=256, cpus=1, extra=[
+        "-vga", "std", "-nic", "none", "-kernel", hypervisor,
+        "-append", "console=vga,com1 com1=115200,8n1 noreboot"])
+    machine.command += ["-chardev", f"socket,id=monitor,path={machine.scratch}/monitor,server=on,wait=off",
+                        "-mon", "chardev=monitor,mode=readline"]
+    with machine:
+        machine.console.wait(words, SECONDS)
+        deadline = time.monotonic() + SECONDS   # the screen may come after the serial line
+        while not any(re.search(words, line) for line in _screen(machine)):
+            assert time.monotonic() < deadline, _screen(machine)

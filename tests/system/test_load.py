@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Programs of another kind and much work: 32-bit programs, and a minute of load.
+"""Programs of another kind and much work: 32-bit programs, local descriptor
+tables, and a minute of load.
 QEMU's CPU is AMD's here, where 32-bit programs call by SYSCALL; test_sysenter
 has the other kind."""
 import shlex
@@ -7,7 +8,7 @@ import time
 
 import pytest
 
-from dom0 import check_compat32, check_compat32_in
+from dom0 import check_compat32, check_compat32_in, fetch
 
 
 @pytest.fixture(name="guest", scope="module")
@@ -22,6 +23,12 @@ def test_32_bit_in_domain_0(dom0):
 
 def test_32_bit_in_guest(guest):
     check_compat32_in(guest)
+
+
+def test_local_descriptor_tables(dom0, guest):
+    """programs/ldt.c: each process has its own, on domain 0's and a guest's CPUs."""
+    assert dom0.check("taskset -c 0 /lab/ldt") == "ldt works\n"
+    assert guest.check(f"taskset -c 1 {fetch(guest, 'ldt')}") == "ldt works\n"
 
 
 def test_a_minute_of_stress(dom0, guest):

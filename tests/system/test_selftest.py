@@ -18,10 +18,13 @@ MACHINES = {
     "many": ("max,-smap", 8, "q35", ""),
     "maxcpus": ("max,-smap", 4, "pc", "maxcpus=2"),
     "x2apic": ("max,-smap,+x2apic", 2, "q35", "x2apic=on"), # newer QEMUs emulate it
+    "acpi-timer": ("max,-smap", 1, "pc", "clocksource=acpi"),
+    "pit": ("max,-smap", 1, "q35", "clocksource=pit"),
     "smap": ("max", 2, "q35", ""),              # the guest never does an IRET itself
 }
 # What Zelo's log has to show of the machine, or the test is about another one.
 SAYS = {"x2apic": ["Local APIC: x2APIC"], "smap": [", SMAP"], "no-nx": [", no NX"],
+        "acpi-timer": ["MHz by the ACPI PM timer"], "pit": ["MHz by the PIT"],
         "maxcpus": ["2 of 2 CPUs run"], "many": ["8 of 8 CPUs run"]}
 
 

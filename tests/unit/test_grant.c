@@ -39,6 +39,16 @@ void pv_grant_drop(u64 old)
     page_put(p);
 }
 
+/* What log-dirty mode is told. */
+static unsigned noted;
+static mfn_t noted_last;
+void pv_mark_dirty(struct domain *d, mfn_t m)
+{
+    noted++;
+    noted_last = m;
+}
+void pv_mark_page_dirty(struct page *p) { pv_mark_dirty(page_owner(p), page_to_mfn(p)); }
+
 static bool preempt;
 static struct hypercall_args continued;
 bool hypercall_should_preempt(void) { return preempt; }
@@ -95,6 +105,7 @@ static int setup(void **state)
 {
     memset(&tables, 0, sizeof(tables));
     preempt = false;
+    noted = 0;
     setup_table(granter, 1);
     setup_table(third, 1);
     set_version(granter, 1);
@@ -376,6 +387,44 @@ static void test_copy(void **state)
     assert_int_equal(domain_release_page(mapper, mine), 0);
 }
 
+/* --- log-dirty mode: a page that others could write to is noted when they no longer can, or at the end --- */
+
+static void test_writers_are_noted(void **state)
+{
+    struct page *mine = domain_alloc_pages(mapper, 0, 0);
+    struct gnttab_map_grant_ref m;
+    struct gnttab_copy c;
+
+    grant(2, mapper, page, 0);
+    m = map(2, GNTMAP_device_map);
+    assert_int_equal(noted, 0);
+    grant_mark_dirty(granter); /* mapped right now */
+    assert_int_equal(noted, 1);
+    assert_int_equal(noted_last.n, page_to_mfn(page).n);
+    assert_int_equal(unmap(m.handle, 0, m.dev_bus_addr), GNTST_okay);
+    assert_int_equal(noted, 2);
+    grant_mark_dirty(granter);
+    assert_int_equal(noted, 2);
+
+    m = map(2, GNTMAP_device_map | GNTMAP_readonly); /* who only reads does not count */
+    grant_mark_dirty(granter);
+    assert_int_equal(unmap(m.handle, 0, m.dev_bus_addr), GNTST_okay);
+    assert_int_equal(noted, 2);
+
+    c = copy(2, mine, 0, 0, 8); /* into the caller's own page */
+    assert_int_equal(c.status, GNTST_okay);
+    assert_int_equal(noted, 3);
+    assert_int_equal(noted_last.n, page_to_mfn(mine).n);
+    c.dest = c.source; /* and into the granted one */
+    c.source = (struct gnttab_copy_ptr){ .u.gmfn = page_to_mfn(mine).n, .domid = DOMID_SELF };
+    c.flags = GNTCOPY_dest_gref;
+    assert_int_equal(op(mapper, GNTTABOP_copy, &c, 1), 0);
+    assert_int_equal(c.status, GNTST_okay);
+    assert_int_equal(noted, 4);
+    assert_int_equal(noted_last.n, page_to_mfn(page).n);
+    assert_int_equal(domain_release_page(mapper, mine), 0);
+}
+
 static void test_version_2_parts_and_transitive(void **state)
 {
     struct page *mine = domain_alloc_pages(mapper, 0, 0);
@@ -572,6 +621,7 @@ int main(void)
         T(test_map_and_unmap), T(test_readonly_counts), T(test_device_mapping), T(test_refused),
         T(test_unmap_that_fails_keeps_the_handle), T(test_unmap_and_replace), T(test_batches_and_handles),
         T(test_lists_are_preemptible), T(test_maptrack_limit), T(test_copy), T(test_version_2_parts_and_transitive),
+ T(test_writers_are_noted), T(test_version_2_parts_and_transitive),
         T(test_version_change_keeps_reserved_entries), T(test_swap), T(test_not_offered), T(test_hostile_granter),
         T(test_death_releases_uses), T(test_growing),
     };

@@ -28,6 +28,8 @@ u32 grant_status_frame_count(struct domain *d);
 u32 grant_table_max_frames(struct domain *d);
 
 void grant_dump(struct domain *d); /* debug key 'g' */
+/* Log-dirty mode: notes every frame that others may write to through d's grants right now. */
+void grant_mark_dirty(struct domain *d);
 
 hypercall_fn do_grant_table_op;
 

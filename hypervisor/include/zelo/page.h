@@ -34,9 +34,12 @@ struct page {
     union {
         u32 free_order;     /* heap: order of the free block that starts here */
         u32 tlb_stamp;      /* domain's frame with type count 0: tick at which its last use ended (pv/pt_flush.c) */
-        struct {            /* page tables: progress of a preempted (in)validation, page-table lock */
-            u16 entries;    /*   entries done so far */
-            s16 partial;    /*   +1: entry 'entries' half validated, -1: half undone */
+        union {             /* page tables, under the page-table lock */
+            struct {        /*   not validated: progress of a preempted (in)validation */
+                u16 entries;    /* entries done so far */
+                s16 partial;    /* +1: entry 'entries' half validated, -1: half undone */
+            };
+            u32 shadow;     /*   validated: frame number of its shadow (pv/shadow.c), 0: none */
         } pt;
     };
 };

@@ -73,6 +73,8 @@ struct pv_domain {
     bool tsc_disabled;
     void *relmem_cursor; u32 relmem_phase; /* progress of pv_domain_relinquish */
     u64 tlb_flushed_at;                 /* (a) pv/pt_flush.c: all its CPUs were flushed at this tick */
+    struct shadow *shadow;              /* log-dirty mode (pv/shadow.h); NULL: off. Changes while paused, pt_lock */
+    struct log_dirty *log_dirty;        /* its record; once made, stays for good */
     u64 foreign_unmapped_at;            /* (a) tick at which another domain lost a writable mapping of its frame */
 };
 
@@ -109,10 +111,23 @@ u64 pv_walk_l1e(struct vcpu *v, vaddr_t va);
 u32 pv_frame_info(struct domain *d, struct page *p);
 /* Sets the roots at domain building and VCPUOP_initialise: takes references and types. 0, -EINVAL, -E_PREEMPTED. */
 int must_check pv_set_roots(struct vcpu *v, mfn_t kernel, mfn_t user);
-/* Log-dirty: XEN_DOMCTL_shadow_op for PV. */
+/* --- log-dirty mode: pv/shadow_op.c, pv/shadow.c, pv/log_dirty.c --- */
 struct xen_domctl_shadow_op;
 int pv_shadow_op(struct domain *d, struct xen_domctl_shadow_op *op);
+/*
+ * Whoever writes to a guest's frame by other ways than the guest's own mappings says so here, after the write;
+ * does nothing unless its owner is in log-dirty mode.  The caller holds a reference.  No lock.
+ */
 void pv_mark_dirty(struct domain *d, mfn_t m);
+void pv_mark_page_dirty(struct page *p);
+/*
+ * A page fault at va while the current domain runs on shadow tables: true if the access is to be tried again.
+ * Else the fault is the guest's, with *error (the CPU's error code) as its own tables make it.  Any interrupt state.
+ */
+bool pv_shadow_fault(vaddr_t va, u32 *error);
+/* From pt_update.c, grant_map.c and page_type.c, for a domain in log-dirty mode, pt_lock held. */
+void pv_shadow_entry_changed(struct domain *d, u64 *pte);
+void pv_shadow_table_gone(struct page *guest);
 
 /* --- CPU state: pv/context.c, pv/traps.c, pv/callback.c, pv/emulate_*.c, pv/descriptor.c --- */
 hypercall_fn do_set_trap_table, do_set_callbacks, do_callback_op, do_iret, do_stack_switch, do_set_segment_base,
