@@ -182,6 +182,26 @@ static void fifo_forget_queues(struct domain *d)
     }
 }
 
+/* Its frames are written by whoever sends. Domain's lock. */
+static void fifo_mark_dirty(struct domain *d, const struct evtchn_fifo *f)
+{
+    struct vcpu *v;
+
+    for_each_vcpu(d, v)
+        if (v->evt.fifo)
+            pv_mark_page_dirty(v->evt.fifo->page);
+    for (u32 i = 0; i < f->pages; i++)
+        pv_mark_page_dirty(virt_to_page(f->words[i]));
+}
+
+void event_mark_dirty(struct domain *d)
+{
+    spin_lock(&d->evt.lock);
+    if (d->evt.fifo)
+        fifo_mark_dirty(d, d->evt.fifo);
+    spin_unlock(&d->evt.lock);
+}
+
 void event_fifo_destroy(struct domain *d)
 {
     struct evtchn_fifo *f = d->evt.fifo;
@@ -191,6 +211,7 @@ void event_fifo_destroy(struct domain *d)
     fifo_forget_queues(d);
     WRITE_ONCE(d->evt.fifo, NULL);
     d->evt.search_from = 1;
+    fifo_mark_dirty(d, f);
     for_each_vcpu(d, v) {
         struct evtchn_fifo_vcpu *fv = v->evt.fifo;
 

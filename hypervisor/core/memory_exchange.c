@@ -135,7 +135,7 @@ static int new_alloc(struct exchange *e, struct loose *new)
             return -ENOMEM;
         for (u64 i = 0; i < 1ULL << order; i++) {
             m2p_set(page_to_mfn(&p[i]), PFN(gpfn + i));
-            pv_mark_dirty(current->domain, page_to_mfn(&p[i]));
+            pv_mark_dirty(e->d, page_to_mfn(&p[i]));
         }
         loose_push(new, p);
     }

@@ -60,7 +60,7 @@ static bool extent_populate(const struct reservation *q, u64 index)
     mfn = page_to_mfn(p).n;
     for (u64 i = 0; i < 1ULL << order; i++) {
         m2p_set(MFN(mfn + i), PFN(gpfn + i));
-        pv_mark_page_dirty(mfn_to_page(MFN(mfn + i)));
+        pv_mark_dirty(q->d, MFN(mfn + i));
     }
     if (!copy_to_handle_offset(q->r.extent_start, index, &mfn, 1))
         return true;

@@ -5,15 +5,16 @@
  * pieces of a page each, all made when logging starts, so that noting a write
  * cannot fail.  It stays until the domain goes: whoever notes a write takes no lock.
  */
+#include "perdomain.h"
 #include "shadow.h"
 
 #include <zelo/errno.h>
+#include <zelo/event.h>
 #include <zelo/grant.h>
 #include <zelo/guest.h>
 #include <zelo/lib.h>
 
 #define BITS_PER_PIECE (PAGE_SIZE * 8)
-#define WORDS_PER_PIECE (PAGE_SIZE / sizeof(unsigned long))
 
 struct log_dirty {
     u64 pages;              /* bits: page numbers below are recorded */
@@ -73,7 +74,8 @@ void log_dirty_free(struct domain *d)
 
 /*
  * The guest says how many pages it numbers; what it says beyond four times the
- * memory it may have is no p2m anyone could send.
+ * memory it may have is no p2m anyone could send.  A record that is there
+ * already serves if it has room for those.
  */
 static u64 pages_to_record(const struct domain *d)
 {
@@ -81,7 +83,7 @@ static u64 pages_to_record(const struct domain *d)
 
     if (says > 4 * have + BITS_PER_PIECE)
         return 0;
-    return MAX(says, have);
+    return d->pv.log_dirty ? says : MAX(says, 2 * have);
 }
 
 static struct log_dirty *log_dirty_make(u64 pages)
@@ -115,7 +117,7 @@ int log_dirty_start(struct domain *d)
     struct log_dirty *l = d->pv.log_dirty;
     u64 pages = pages_to_record(d);
 
-    if (!pages)
+    if (!pages && !l)
         return -E2BIG;
     /* An earlier record may still be in use by a CPU that notes a write: it is never exchanged, only cleared. */
     if (l) {
@@ -135,34 +137,46 @@ int log_dirty_start(struct domain *d)
 static void mark_shared(struct domain *d)
 {
     for (unsigned i = 0; i < d->max_vcpus; i++) {
-        const struct vcpu *v = domain_vcpu(d, i);
+        struct vcpu *v = domain_vcpu(d, i);
 
         if (!v)
             continue;
         pv_mark_page_dirty(virt_to_page(v->info)); /* does nothing for one of our own */
-        for (unsigned j = 0; j < ARRAY_SIZE(v->pv.gdt_frames); j++)
-            if (j * 512 < v->pv.gdt_entries && !mfn_is_invalid(v->pv.gdt_frames[j]))
-                pv_mark_dirty(d, v->pv.gdt_frames[j]); /* accessed bits */
+        perdomain_mark_dirty(v);
     }
     grant_mark_dirty(d);
+    event_mark_dirty(d);
 }
 
-/* One piece of the record to the caller; what it clears is what it copied. */
-static int report_piece(struct log_dirty *l, struct xen_domctl_shadow_op *op, u64 i, bool clean)
+/* 'bits' of the record from 'first', a multiple of 64, into words; cleared if so wanted. */
+static void take_bits(struct log_dirty *l, u64 first, u64 bits, bool clean, unsigned long *words)
+{
+    for (u64 done = 0; done < bits; done += BITS_PER_LONG) {
+        unsigned long mask = bits - done < BITS_PER_LONG ? (1UL << (bits - done)) - 1 : ~0UL;
+        unsigned long *from = word_of(l, first + done);
+
+        words[done / BITS_PER_LONG] = mask & (clean ? atomic_fetch_and(from, ~mask) : READ_ONCE(*from));
+    }
+}
+
+static void put_bits_back(struct log_dirty *l, u64 first, u64 bits, const unsigned long *words)
+{
+    for (u64 done = 0; done < bits; done += BITS_PER_LONG)
+        (void)atomic_fetch_or(word_of(l, first + done), words[done / BITS_PER_LONG]);
+}
+
+/* Copies the record out; clears no more than was copied. */
+static int report_bits(struct log_dirty *l, struct xen_domctl_shadow_op *op, bool clean)
 {
     unsigned long words[64];
-    u64 left = MIN(op->pages, l->pages) - i * BITS_PER_PIECE;
-    u64 bytes = DIV_ROUND_UP(MIN(left, (u64)BITS_PER_PIECE), 8);
+    u64 bits;
 
-    for (u64 at = 0; at < bytes; at += sizeof(words)) {
-        u64 n = MIN(bytes - at, (u64)sizeof(words)), count = DIV_ROUND_UP(n, sizeof(words[0]));
-        unsigned long *from = &l->piece[i][at / sizeof(words[0])];
-
-        for (u64 k = 0; k < count; k++)
-            words[k] = clean ? atomic_xchg(&from[k], 0UL) : READ_ONCE(from[k]);
-        if (copy_to_handle_offset(op->dirty_bitmap, i * PAGE_SIZE + at, (const uint8_t *)words, n)) {
-            for (u64 k = 0; clean && k < count; k++)
-                (void)atomic_fetch_or(&from[k], words[k]);
+    for (u64 first = 0; first < op->pages; first += bits) {
+        bits = MIN(op->pages - first, (u64)sizeof(words) * 8);
+        take_bits(l, first, bits, clean, words);
+        if (copy_to_handle_offset(op->dirty_bitmap, first / 8, (const uint8_t *)words, DIV_ROUND_UP(bits, 8))) {
+            if (clean)
+                put_bits_back(l, first, bits, words);
             return -EFAULT;
         }
     }
@@ -180,8 +194,7 @@ int log_dirty_report(struct domain *d, struct xen_domctl_shadow_op *op, bool cle
     op->stats.dirty_count = l->marked;
     op->pages = MIN(op->pages, l->pages);
     if (!handle_is_null(op->dirty_bitmap))
-        for (u64 i = 0; !rc && i < DIV_ROUND_UP(op->pages, BITS_PER_PIECE); i++)
-            rc = report_piece(l, op, i, clean);
+        rc = report_bits(l, op, clean);
     else if (clean)
         log_dirty_clear(l);
     if (clean)

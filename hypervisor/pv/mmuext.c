@@ -37,6 +37,7 @@ static int pin_locked(struct domain *d, struct page *p, u64 type)
         page_put_type(p); /* not the last use: the first pin holds one */
         return -EINVAL;
     }
+    pv_mark_page_dirty(p); /* it is sent with its pin */
     return 0;
 }
 
@@ -64,6 +65,7 @@ static int unpin_locked(struct page *p)
     if (!(p->type & PGT_PINNED))
         return -EINVAL;
     atomic_fetch_and(&p->type, ~PGT_PINNED);
+    pv_mark_page_dirty(p);
     if (page_put_type_from(p, true))
         pt_undo_adopt(p);
     else

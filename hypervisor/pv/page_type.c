@@ -96,6 +96,7 @@ static int table_undo(struct page *p, bool preemptible)
     }
     pt_stamp(p); /* where pt.entries was */
     atomic_set_release(&p->type, type);
+    pv_mark_page_dirty(p); /* a page is sent with its type, and a validation that failed has written to it */
     if (partial)
         page_put(p);
     return 0;
@@ -134,7 +135,10 @@ static int table_validate(struct page *p, u64 type)
 
 static int descriptors_validate(struct page *p)
 {
-    if (pv_descriptors_valid(page_to_virt(p))) {
+    bool valid = pv_descriptors_valid(page_to_virt(p));
+
+    pv_mark_page_dirty(p); /* privilege levels were raised */
+    if (valid) {
         atomic_fetch_or(&p->type, PGT_VALIDATED);
         return 0;
     }

@@ -162,6 +162,13 @@ int pv_set_gdt(struct vcpu *v, const u64 *frames, unsigned entries)
     return 0;
 }
 
+static void gdt_mark_dirty(struct vcpu *v)
+{
+    for (unsigned i = 0; i < DIV_ROUND_UP(v->pv.gdt_entries, PT_ENTRIES); i++)
+        if (!mfn_is_invalid(v->pv.gdt_frames[i]))
+            pv_mark_dirty(v->domain, v->pv.gdt_frames[i]);
+}
+
 void pv_drop_gdt(struct vcpu *v)
 {
     unsigned n = DIV_ROUND_UP(v->pv.gdt_entries, PT_ENTRIES);
@@ -170,6 +177,7 @@ void pv_drop_gdt(struct vcpu *v)
         return;
     gdt_clear(window(v));
     window_flush(v);
+    gdt_mark_dirty(v);
     v->pv.gdt_entries = 0;
     for (unsigned i = 0; i < n; i++)
         if (!mfn_is_invalid(v->pv.gdt_frames[i]))
@@ -224,7 +232,17 @@ bool pv_unmap_ldt(struct vcpu *v)
         struct page *p = mfn_to_page(pte_mfn(win[i]));
 
         WRITE_ONCE(win[i], 0);
+        pv_mark_page_dirty(p); /* accessed bits */
         page_put_and_type(p); /* the change to another type flushes if it comes before the caller does */
     }
     return true;
+}
+
+void perdomain_mark_dirty(struct vcpu *v)
+{
+    const u64 *win = window(v);
+
+    gdt_mark_dirty(v);
+    for (u32 mapped = v->pv.ldt_mapped; mapped; mapped &= mapped - 1)
+        pv_mark_dirty(v->domain, pte_mfn(win[WINDOW_LDT + (unsigned)__builtin_ctz(mapped)]));
 }

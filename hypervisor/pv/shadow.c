@@ -27,10 +27,12 @@
 #include <zelo/lib.h>
 #include <zelo/log.h>
 
-#define SPARES_FOR_A_WALK 3     /* L3, L2, L1 */
-#define SPARES_FOR_A_VCPU 2     /* its two roots */
+#define ROOTS_OF_A_VCPU 2
+/* L3, L2 and L1 for each address that one instruction may touch, itself included, so that it comes to an end. */
+#define SPARES_FOR_AN_INSTRUCTION (3 * 8)
 #define LIMIT_SHIFT 5           /* of the domain's frames, what shadows may take beyond the spares, and at least */
 #define LIMIT_LEAST 64
+#define LIMIT_MOST 16384        /* as all of them are looked at under pt_lock */
 
 /* --- chains of frames, linked by number --- */
 
@@ -186,13 +188,15 @@ void pv_shadow_entry_changed(struct domain *d, u64 *pte)
 
     pv_mark_dirty(d, page_to_mfn(guest));
     if (p)
-        WRITE_ONCE(*(u64 *)((char *)page_to_virt(p) + ((vaddr_t)pte & PAGE_OFFSET_MASK)), 0);
+        (void)atomic_xchg((u64 *)((char *)page_to_virt(p) + ((vaddr_t)pte & PAGE_OFFSET_MASK)), 0); /* see pt_stamp */
 }
 
 static bool is_a_root(struct domain *d, const struct page *guest)
 {
     mfn_t m = page_to_mfn(guest);
 
+    if ((guest->type & PGT_TYPE_MASK) != PGT_L4)
+        return false;
     for (unsigned i = 0; i < d->max_vcpus; i++) {
         const struct vcpu *v = domain_vcpu(d, i);
 
@@ -246,6 +250,14 @@ static void roots_make(struct domain *d)
     }
 }
 
+static u32 tables_allowed(const struct domain *d)
+{
+    u64 share = d->tot_pages >> LIMIT_SHIFT;
+
+    share = MAX(share, (u64)LIMIT_LEAST);
+    return (u32)MIN(share, (u64)LIMIT_MOST);
+}
+
 int shadow_enable(struct domain *d)
 {
     struct shadow *s = mem_alloc_type(struct shadow);
@@ -255,8 +267,8 @@ int shadow_enable(struct domain *d)
         return -ENOMEM;
     s->tables = s->spare = PAGE_LINK_NONE;
     /* One vCPU's more: a root that comes is made before the one it replaces goes. */
-    s->spares_wanted = (d->max_vcpus + 1) * SPARES_FOR_A_VCPU + SPARES_FOR_A_WALK;
-    s->limit = MAX((u32)(d->tot_pages >> LIMIT_SHIFT), (u32)LIMIT_LEAST);
+    s->spares_wanted = (d->max_vcpus + 1) * ROOTS_OF_A_VCPU + d->max_vcpus * SPARES_FOR_AN_INSTRUCTION;
+    s->limit = tables_allowed(d);
     rc = spares_fill(s);
     if (rc) {
         spares_drop(s);

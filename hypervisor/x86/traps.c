@@ -176,12 +176,19 @@ static bool shadow_fault_in_hypervisor(const struct cpu_user_regs *regs)
 {
     u32 error = regs->error_code;
     struct vcpu *v = current;
+    vaddr_t va;
+    bool done;
 
     if (regs->entry_vector != TRAP_PF || !v || !v->domain->pv.shadow || (error & PF_RESERVED))
         return false;
     if (cpu_features.smap && !(regs->rflags & FLAG_AC))
         return false;
-    return pv_shadow_fault(read_cr2(), &error);
+    va = read_cr2();
+    if (regs->rflags & FLAG_IF)
+        arch_irq_enable(); /* frames may have to be flushed before they can be used */
+    done = pv_shadow_fault(va, &error);
+    arch_irq_disable();
+    return done;
 }
 
 void trap_in_hypervisor(struct cpu_user_regs *regs)

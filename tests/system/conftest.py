@@ -15,6 +15,10 @@ def pytest_addoption(parser):
     parser.addoption("--hypervisor", required=True, help="the multiboot file to test")
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "one_cpu: its machines have one CPU, so that two such modules may run at once")
+
+
 def pytest_runtest_logreport(report):
     # A test counts once: by its call, or by the fixture that kept it from one.
     if report.when == "call" or (report.outcome != "passed"):
@@ -26,9 +30,9 @@ def pytest_collectreport(report):
         COUNTS["failed"] += 1
 
 
-def pytest_sessionfinish():
+def pytest_sessionfinish(session):
     path = os.environ.get("LAB_REPORT")
-    if path:
+    if path and not hasattr(session.config, "workerinput"):     # pytest-xdist's workers report to the one that counts
         counts = [COUNTS[name] for name in ("passed", "failed", "skipped")]
         pathlib.Path(path).write_text(json.dumps(counts), encoding="ascii")
 

@@ -5,8 +5,12 @@ import re
 import socket
 import time
 
+import pytest
+
 from labkit import image, lab
 from labkit.qemu import Machine
+
+pytestmark = pytest.mark.one_cpu
 
 # Error -> what Zelo says, what Debian's Xen says.
 SAYS = {

@@ -8,6 +8,8 @@ import pytest
 from dom0 import Dom0
 from labkit import lab, paths
 
+pytestmark = pytest.mark.one_cpu
+
 
 def _gzipped(hypervisor, directory):
     """What `make` leaves for our own; for another the same, made here."""
@@ -23,7 +25,8 @@ def _gzipped(hypervisor, directory):
 def test_grub(hypervisor, tmp_path, firmware, form):
     if form == "gzipped":
         hypervisor = _gzipped(hypervisor, tmp_path)
-    config = lab.Config(hypervisor=hypervisor, name=f"grub-{firmware}-{form}", firmware=firmware)
+    config = lab.Config(hypervisor=hypervisor, name=f"grub-{firmware}-{form}", cpus=1,
+                        firmware=firmware)
     with Dom0.booted(config) as dom0:
         dom0.alive()
         assert "lab: GRUB loads" in dom0.machine.console.text()

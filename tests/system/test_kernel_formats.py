@@ -11,6 +11,8 @@ import pytest
 from labkit import image, lab
 from labkit.qemu import Machine
 
+pytestmark = pytest.mark.one_cpu
+
 PAYLOAD_OFFSET, PAYLOAD_LENGTH, SETUP_SECTORS = 0x248, 0x24c, 0x1f1   # Linux's boot protocol
 
 

@@ -5,6 +5,8 @@ import shlex
 
 import pytest
 
+pytestmark = pytest.mark.one_cpu
+MACHINE = {"cpus": 1}
 TIMES = 20
 
 

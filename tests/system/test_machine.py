@@ -42,7 +42,9 @@ INTERRUPT = {"virtio": r"-msi-x\s+virtio\d+-req", "nvme": r"-msi-x\s+nvme0q[1-9]
              "ahci": r"-msi\s+ahci"}
 
 
-@pytest.fixture(name="machine", scope="module", params=MACHINES, ids=str)
+@pytest.fixture(name="machine", scope="module",
+                params=[pytest.param(kind, marks=[pytest.mark.one_cpu] * (kind.cpus == 1), id=str(kind))
+                        for kind in MACHINES])
 def _machine(request, hypervisor, tmp_path_factory):
     """Domain 0 booted with its root on the disk."""
     kind = request.param

@@ -5,6 +5,9 @@ import pytest
 
 from workload import Work
 
+pytestmark = pytest.mark.one_cpu
+MACHINE = {"cpus": 1}
+
 # What `xl migrate -s` runs in place of ssh: the receiving xl on this very host.
 HERE = "#!/bin/sh\nshift\nexec \"$@\"\n"
 

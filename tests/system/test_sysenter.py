@@ -4,7 +4,8 @@ import pytest
 
 from dom0 import check_compat32, check_compat32_in
 
-MACHINE = {"cpu": "max,-smap,vendor=GenuineIntel"}
+pytestmark = pytest.mark.one_cpu
+MACHINE = {"cpu": "max,-smap,vendor=GenuineIntel", "cpus": 1}
 
 
 @pytest.fixture(name="guest", scope="module")

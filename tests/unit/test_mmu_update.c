@@ -260,8 +260,8 @@ static void test_no_way_round_a_read_only_grant(void **state)
     assert_int_equal(update_one(l1_ma(0), 0), 0);
     assert_true(page_get(foreign, other));
     pt_lock(d);
-    assert_false(pt_l1e_exchange(tree_l1e(&t, 0), 123456, e));
-    assert_true(pt_l1e_exchange(tree_l1e(&t, 0), 0, e));
+    assert_false(pt_l1e_exchange(d, tree_l1e(&t, 0), 123456, e));
+    assert_true(pt_l1e_exchange(d, tree_l1e(&t, 0), 0, e));
     pt_unlock(d);
     assert_int_equal(update_one(l1_ma(0), e | PTE_D | PTE_NX), 0); /* flags: fine */
     assert_int_equal(update_one(l1_ma(0), e | PTE_RW), -EINVAL);

@@ -17,6 +17,7 @@ static unsigned paused, final_marks;
 void domain_pause(struct domain *who) { (void)who, paused++; }
 void domain_unpause(struct domain *who) { (void)who, paused--; }
 void grant_mark_dirty(struct domain *who) { (void)who, final_marks++; }
+void event_mark_dirty(struct domain *who) { (void)who, final_marks++; }
 
 static int begin(void **state)
 {
@@ -323,7 +324,7 @@ static void test_writers_from_outside(void **state)
 
 static void test_report(void **state)
 {
-    u8 bitmap[512];
+    u8 bitmap[1024];
     struct xen_domctl_shadow_op o = { .op = XEN_DOMCTL_SHADOW_OP_CLEAN, .pages = 1ULL << 40 };
 
     (void)state;
@@ -332,7 +333,7 @@ static void test_report(void **state)
     assert_true(touch(3, PF_USER | PF_WRITE));
     set_xen_guest_handle(o.dirty_bitmap, bitmap);
     assert_int_equal(pv_shadow_op(d, &o), 0);
-    assert_int_equal(o.pages, 4096);       /* what there is, however much is asked */
+    assert_int_equal(o.pages, 2 * d->max_pages); /* what there is, however much is asked */
     assert_int_equal(o.stats.dirty_count, 2);
     assert_int_equal(o.stats.fault_count, 2);
     assert_int_equal(bitmap[FIRST_PFN / 8], 0x90); /* pages 100 and 103 */
@@ -341,7 +342,46 @@ static void test_report(void **state)
     assert_int_equal(o.stats.dirty_count, 0);
     assert_int_equal(bitmap[FIRST_PFN / 8], 0);
     assert_int_equal(op(XEN_DOMCTL_SHADOW_OP_PEEK, bitmap, 4096, XEN_DOMCTL_SHADOW_LOGDIRTY_FINAL), 0);
-    assert_int_equal(final_marks, 1);
+    assert_int_equal(final_marks, 2); /* grants and events were asked, this time only */
+}
+
+/* A report of the first pages leaves what comes after. */
+static void test_report_of_a_part(void **state)
+{
+    u8 bitmap[16] = { 0 };
+
+    (void)state;
+    enable();
+    assert_true(touch(0, PF_USER | PF_WRITE));
+    assert_true(touch(1, PF_USER | PF_WRITE));
+    assert_int_equal(op(XEN_DOMCTL_SHADOW_OP_CLEAN, bitmap, FIRST_PFN + 1, 0), 0);
+    assert_int_equal(bitmap[FIRST_PFN / 8], 0x10);
+    assert_false(noted(FIRST_PFN));
+    assert_true(noted(FIRST_PFN + 1));
+}
+
+/* What is sent with a page, its type and its pin, counts as the page. */
+static void test_types_and_pins_are_noted(void **state)
+{
+    struct mmuext_op pin = { .cmd = MMUEXT_PIN_L1_TABLE };
+    struct page *l1 = frame_new(d);
+    struct hypercall_args a = { { (unsigned long)&pin, 1, 0, DOMID_SELF } };
+
+    (void)state;
+    m2p_set(page_to_mfn(l1), PFN(300));
+    pin.arg1.mfn = page_to_mfn(l1).n;
+    enable();
+    assert_int_equal(call_through(do_mmuext_op, a), 0);
+    assert_true(noted(300));
+    clean();
+    pin.cmd = MMUEXT_UNPIN_TABLE;
+    assert_int_equal(call_through(do_mmuext_op, a), 0);
+    assert_true(noted(300));
+    clean();
+    assert_int_equal(get_type_locked(d, l1, PGT_L1), 0);
+    clean();
+    put_type_locked(d, l1);
+    assert_true(noted(300));
 }
 
 /* A report that cannot be delivered loses nothing. */
@@ -411,6 +451,8 @@ int main(void)
         TEST(test_roots),
         TEST(test_writers_from_outside),
         TEST(test_report),
+        TEST(test_report_of_a_part),
+        TEST(test_types_and_pins_are_noted),
         TEST(test_report_to_nowhere),
         TEST(test_on_and_off),
         TEST(test_a_p2m_of_no_sane_size),

@@ -56,6 +56,8 @@ void event_send_hypervisor(struct domain *d, u32 port);
 bool vcpu_event_deliverable(const struct vcpu *v);
 /* True if the port's pending bit is set; used by SCHEDOP_poll. -EINVAL for a bad port. */
 int event_port_pending(struct domain *d, u32 port);
+/* Log-dirty mode: notes the guest's frames that the FIFO ABI keeps its events in. */
+void event_mark_dirty(struct domain *d);
 /* Re-raises the upcall after vcpu_info moved (VCPUOP_register_vcpu_info). */
 void event_vcpu_info_moved(struct vcpu *v);
 /* EVTCHNOP_unmask, and a PIRQ's EOI that unmasks too. -EINVAL for a bad port. */
