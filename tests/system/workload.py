@@ -21,8 +21,8 @@ class Work:
         guest.check("rm -f /tmp/got; (cat </dev/tcp/10.17.0.1/7301 >/tmp/stream;"
                     " sha256sum </tmp/stream >/tmp/got) >/dev/null 2>&1 &")
         self.memory = guest.check(f"head -c {MEGABYTES}M /dev/urandom >/tmp/data; sha256sum </tmp/data")
-        guest.check("(while :; do n=$((n + 1)); echo $n >/tmp/count; echo $n >/root/count; done)"
-                    " >/dev/null 2>&1 & echo $! >/tmp/pid")
+        guest.check("(while :; do n=$((n + 1)); echo $n >/root/new; mv /root/new /root/count; sleep 0.1; done)"
+                    " >/dev/null 2>&1 & echo $! >/tmp/pid; until [ -e /root/count ]; do sleep 0.1; done")
 
     def verify(self, guest):
         """Nothing is lost, and everything goes on. `guest` is where it is now."""
