@@ -8,11 +8,16 @@
  * period ends.  Time used beyond the budget (a piece ends a little late) is
  * taken off the next one.
  *
+ * Periods follow one another exactly, however late their timer comes, and the
+ * domain gets what it missed by that.  At most one period's budget is kept: at
+ * the end of a period one that runs has often used more than is known yet.
+ *
  * Lock order: a run queue's lock, then sched_domain.lock.
  */
 #include "sched_private.h"
 
 #define BUDGET_PIECE_MIN MICROSECS(500)
+#define PERIODS_MISSED_MAX 10 /* a machine that stood still for longer makes no burst */
 
 static ns_t cap_budget(u16 cap)
 {
@@ -29,6 +34,8 @@ bool sched_budget_take(struct vcpu *v)
     spin_lock_irqsave(&s->lock, flags);
     capped = s->cap; /* the caller looked without the lock */
     piece = MAX(cap_budget(s->cap) / 4, BUDGET_PIECE_MIN);
+    if (v->sched.budget < 0)
+        piece -= v->sched.budget; /* what it overran */
     piece = MIN(piece, s->budget);
     if (capped && piece > 0) {
         s->budget -= piece;
@@ -70,19 +77,30 @@ static void cap_unpark(struct domain *d)
     }
 }
 
+/* How many periods ended since the last call; s->lock held. */
+static ns_t cap_periods_ended(struct sched_domain *s)
+{
+    ns_t n = 1 + MAX(time_now() - s->period_end, (ns_t)0) / SCHED_CAP_PERIOD;
+
+    s->period_end += n * SCHED_CAP_PERIOD;
+    return MIN(n, (ns_t)PERIODS_MISSED_MAX);
+}
+
 static void cap_replenish(void *data)
 {
     struct domain *d = data;
     struct sched_domain *s = &d->sched;
     unsigned long flags;
-    ns_t full;
+    ns_t full, next, periods;
 
     spin_lock_irqsave(&s->lock, flags);
     full = cap_budget(s->cap);
-    s->budget = MIN(s->budget + full, full);
+    periods = cap_periods_ended(s);
+    s->budget = MIN(s->budget, full) + full * periods;
+    next = s->period_end;
     spin_unlock_irqrestore(&s->lock, flags);
     if (full)
-        timer_set(&s->replenish, time_now() + SCHED_CAP_PERIOD);
+        timer_set(&s->replenish, next);
     cap_unpark(d);
 }
 
@@ -91,7 +109,7 @@ void sched_cap_set(struct domain *d, u16 cap)
 {
     struct sched_domain *s = &d->sched;
     unsigned long flags;
-    ns_t full;
+    ns_t full, next;
     bool had;
 
     spin_lock_irqsave(&s->lock, flags);
@@ -99,11 +117,14 @@ void sched_cap_set(struct domain *d, u16 cap)
     had = s->cap;
     s->cap = cap;
     s->budget = had ? MIN(s->budget, full) : full;
+    if (!had)
+        s->period_end = time_now() + SCHED_CAP_PERIOD;
+    next = s->period_end;
     spin_unlock_irqrestore(&s->lock, flags);
     if (cap && !had) {
         struct vcpu *v;
 
-        timer_set(&s->replenish, time_now() + SCHED_CAP_PERIOD);
+        timer_set(&s->replenish, next);
         for_each_vcpu(d, v) /* those that run have no timer for it yet */
             if (READ_ONCE(v->is_running))
                 softirq_raise_on(READ_ONCE(v->processor), SOFTIRQ_SCHEDULE);

@@ -92,7 +92,8 @@ static void settle(void)
     on(0);
 }
 
-static void run_for(ns_t ns)
+/* Every timer interrupt comes late by so much. */
+static void run_late(ns_t ns, ns_t late)
 {
     ns_t end = host_time + ns;
 
@@ -103,7 +104,7 @@ static void run_for(ns_t ns)
         for (unsigned cpu = 0; cpu < CPUS; cpu++)
             if (host_timer_deadline[cpu] > 0)
                 next = MIN(next, host_timer_deadline[cpu]);
-        host_time = MAX(next, host_time);
+        host_time = MAX(next + late, host_time);
         for (unsigned cpu = 0; cpu < CPUS; cpu++) {
             if (host_timer_deadline[cpu] <= 0 || host_timer_deadline[cpu] > host_time)
                 continue;
@@ -114,6 +115,8 @@ static void run_for(ns_t ns)
         settle();
     }
 }
+
+static void run_for(ns_t ns) { run_late(ns, 0); }
 
 /* --- domains of the tests --- */
 
@@ -318,6 +321,40 @@ static void test_cap(void **state)
     s64 before = ran_ms(b->vcpu[0]) + ran_ms(b->vcpu[1]);
     run_for(MILLISECS(10000));
     assert_near(ran_ms(b->vcpu[0]) + ran_ms(b->vcpu[1]) - before, 100, 10);
+}
+
+/* Timers that come late, by up to a period, cost a capped domain nothing and give it nothing. */
+static void test_cap_with_late_timers(void **state)
+{
+    static const ns_t late[] = { MICROSECS(700), MILLISECS(4), MILLISECS(9) };
+
+    for (size_t i = 0; i < ARRAY_SIZE(late); i++) {
+        struct domain *d = make_domain(1);
+        ns_t start = host_time;
+
+        set_params(d, 256, 50);
+        run_late(MILLISECS(5000), late[i]);
+        assert_near(ran_ms(d->vcpu[0]), (host_time - start) / 2000000, 2);
+        set_params(d, 256, 0);
+        domain_pause_nosync(d);
+        settle();
+    }
+}
+
+/* A machine that stood still does not give the domain all that time at once. */
+static void test_cap_after_a_standstill(void **state)
+{
+    struct domain *d = make_domain(1);
+    s64 before;
+
+    set_params(d, 256, 10);
+    run_for(MILLISECS(95));
+    assert_true(d->vcpu[0]->sched.parked);
+    host_time += MILLISECS(60000);
+    run_for(MILLISECS(1));
+    before = ran_ms(d->vcpu[0]);
+    run_for(MILLISECS(1000));
+    assert_in_range(ran_ms(d->vcpu[0]) - before, 95, 112);
 }
 
 /* Whoever saw a cap that is just being taken away is not parked: nobody would fetch him. */
@@ -1190,6 +1227,8 @@ int main(void)
         TEST(test_three_share_two_cpus),
         TEST(test_five_share_four_cpus),
         TEST(test_cap),
+        TEST(test_cap_with_late_timers),
+        TEST(test_cap_after_a_standstill),
         TEST(test_cap_taken_away),
         TEST(test_capped_domain_dies),
         TEST(test_block_and_kick),

@@ -44,6 +44,7 @@ struct sched_domain {
     u16 weight;               /* 1..65535, default 256 (written under the domctl lock) */
     u16 cap;                  /* percent of one CPU; 0: none (the same) */
     ns_t budget;              /* cap: left of this period, sched_domain lock */
+    ns_t period_end;          /* cap: when the next budget is due, sched_domain lock */
     struct timer replenish;   /* runs while cap is set */
     spinlock_t lock;          /* LOCK_LEAF (irq) */
     struct cpupool *pool;     /* changes only while the domain is paused */
