@@ -122,7 +122,7 @@ static u32 describe_flags(const struct domain *d, u32 vcpu_flags)
     return flags | (u32)(u8)d->shutdown_code << XEN_DOMINF_shutdownshift;
 }
 
-/* Blocked only if every vCPU that is up is blocked; running if any runs. */
+/* Blocked only if every vCPU that is up is blocked, and there is one; running if any runs. */
 static u32 describe_vcpus(struct domain *d, struct xen_domctl_getdomaininfo *info)
 {
     u32 flags = XEN_DOMINF_blocked;
@@ -140,7 +140,7 @@ static u32 describe_vcpus(struct domain *d, struct xen_domctl_getdomaininfo *inf
             flags |= XEN_DOMINF_running;
         info->nr_online_vcpus++;
     }
-    return flags;
+    return info->nr_online_vcpus ? flags : 0;
 }
 
 void domain_describe(struct domain *d, struct xen_domctl_getdomaininfo *info)

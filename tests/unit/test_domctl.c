@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* core/domctl.c: who may call what. */
+/* core/domctl.c: who may call what; how a domain is described. */
 #include "unit.h"
+
+#include "core/xenctl.h"
 
 #include <xen/domctl.h>
 
@@ -55,9 +57,34 @@ static void test_a_stub_domain_controls_its_target(void **state)
     assert_int_equal(call(guest, XEN_DOMCTL_pausedomain, 1), -EPERM);
 }
 
+static u32 flags_of(struct domain *d)
+{
+    struct xen_domctl_getdomaininfo info;
+
+    domain_describe(d, &info);
+    return info.flags & (XEN_DOMINF_blocked | XEN_DOMINF_running);
+}
+
+/* A domain is blocked when all that could run waits; one that has nothing to run does not wait. */
+static void test_blocked(void **state)
+{
+    struct vcpu *v = guest->vcpu[0];
+
+    v->pause_flags = VPF_DOWN;
+    assert_int_equal(flags_of(guest), 0);
+    v->pause_flags = VPF_DOWN | VPF_BLOCKED;
+    assert_int_equal(flags_of(guest), 0);
+    v->pause_flags = VPF_BLOCKED;
+    assert_int_equal(flags_of(guest), XEN_DOMINF_blocked);
+    v->pause_flags = 0;
+    assert_int_equal(flags_of(guest), 0);
+    v->pause_flags = VPF_DOWN;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_blocked),
         cmocka_unit_test(test_a_stub_domain_gives_nothing_away),
         cmocka_unit_test(test_a_stub_domain_controls_its_target),
     };
