@@ -353,6 +353,16 @@ void sched_context_saved(struct vcpu *prev)
     spin_unlock(&c->lock);
 }
 
+/* The time of the interrupt that ends the wait is counted with it. */
+static void idle_halt(struct sched_cpu *c)
+{
+    ns_t before = time_now();
+
+    arch_idle_wait();
+    WRITE_ONCE(c->halts, c->halts + 1);
+    WRITE_ONCE(c->halted, c->halted + (time_now() - before));
+}
+
 void idle_loop(void)
 {
     unsigned cpu = this_cpu();
@@ -363,9 +373,15 @@ void idle_loop(void)
             arch_irq_enable();
             softirq_run();
         } else {
-            arch_idle_wait();
+            idle_halt(&per_cpu(sched_cpu, cpu));
         }
     }
+}
+
+void cpu_halt_stats(unsigned cpu, u64 *halts, ns_t *halted)
+{
+    *halts = READ_ONCE(per_cpu(sched_cpu, cpu).halts);
+    *halted = READ_ONCE(per_cpu(sched_cpu, cpu).halted);
 }
 
 /* --- the start --- */

@@ -81,6 +81,7 @@ int vcpu_set_soft_affinity(struct vcpu *v, const cpumask_t *m);
 void vcpu_runstate_get(const struct vcpu *v, struct vcpu_runstate_info *out);
 ns_t vcpu_cpu_time(const struct vcpu *v); /* ns in RUNSTATE_running */
 ns_t cpu_idle_time(unsigned cpu);         /* ns the CPU's idle vCPU ran */
+void cpu_halt_stats(unsigned cpu, u64 *halts, ns_t *halted); /* how often and how long it waited for an interrupt */
 /* The wake-up side of SCHEDOP_poll: called by the event room when a port gets pending. */
 void sched_poll_wake(struct domain *d, u32 port);
 
