@@ -13,6 +13,7 @@
 #include <zelo/errno.h>
 #include <zelo/lib.h>
 #include <zelo/log.h>
+#include <zelo/trace.h>
 
 #include <xen/domctl.h>
 
@@ -219,6 +220,7 @@ struct domain *domain_create(domid_t id, const struct xen_domctl_createdomain *c
         goto fail_pv;
     if (privileged)
         dom0 = d;
+    trace(TRC_DOM0_DOM_ADD, id);
     *err = 0;
     return d;
 
@@ -251,6 +253,7 @@ static void domain_free_tasklet(void *data)
     struct domain *d = data;
 
     BUG_ON(d->tot_pages || atomic_read(&d->refs));
+    trace(TRC_DOM0_DOM_REM, d->id);
     domid_remove(d);
     sched_domain_stop(d);
     for (unsigned i = 0; i < d->max_vcpus; i++)

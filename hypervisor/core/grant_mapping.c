@@ -10,6 +10,7 @@
 #include <zelo/errno.h>
 #include <zelo/guest.h>
 #include <zelo/page.h>
+#include <zelo/trace.h>
 
 #define KIND_FLAGS (GNTMAP_device_map | GNTMAP_host_map)
 #define TRACKED_FLAGS (KIND_FLAGS | GNTMAP_readonly | GNTMAP_application_map | GNTMAP_contains_pte)
@@ -64,6 +65,7 @@ static int map_with_handle(struct domain *owner, struct gnttab_map_grant_ref *op
         m.flags = op->flags & TRACKED_FLAGS;
         m.frame = page_to_mfn(use.page).n;
         domain_hold(owner); /* the handle's */
+        trace(TRC_MEM_PAGE_GRANT_MAP, owner->id);
         op->handle = handle;
         op->dev_bus_addr = m.frame << PAGE_SHIFT;
     }

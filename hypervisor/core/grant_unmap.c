@@ -15,6 +15,7 @@
 #include <zelo/hypercall.h>
 #include <zelo/log.h>
 #include <zelo/page.h>
+#include <zelo/trace.h>
 
 #define BATCH 32
 
@@ -96,6 +97,7 @@ static void unmap_finish(struct unmapping *u)
     if (u->undone & GNTMAP_device_map)
         device_put(&u->m);
     if (last) {
+        trace(TRC_MEM_PAGE_GRANT_UNMAP, owner->id);
         grant_unpin(owner, m.ref, write);
         m.flags = 0;
     }

@@ -16,6 +16,7 @@
 #include <zelo/errno.h>
 #include <zelo/log.h>
 #include <zelo/softirq.h>
+#include <zelo/trace.h>
 
 #define CALL_INSTRUCTION_BYTES 2 /* SYSCALL and INT n both */
 
@@ -39,6 +40,8 @@ void hypercall_dispatch(struct cpu_user_regs *regs)
     struct hypercall_state *s = hypercall_state();
     long result;
 
+    if (trace_enabled())
+        trace_hypercall(TRC_PV_HYPERCALL_V2, regs->rax, a.arg);
     s->continued = false;
     result = hypercall_call(regs->rax, &a);
     /* A continuation has put its own number in rax; HYPERVISOR_iret returns the new rax. */

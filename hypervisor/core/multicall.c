@@ -12,6 +12,7 @@
 #include <zelo/domain.h>
 #include <zelo/errno.h>
 #include <zelo/guest.h>
+#include <zelo/trace.h>
 
 #include <xen/xen.h>
 
@@ -24,6 +25,8 @@ static long entry_call(const multicall_entry_t *e, struct hypercall_state *s)
 
     for (size_t i = 0; i < ARRAY_SIZE(a.arg); i++)
         a.arg[i] = e->args[i];
+    if (trace_enabled())
+        trace_hypercall(TRC_PV_HYPERCALL_SUBCALL, e->op, a.arg);
     s->continued = false;
     s->in_multicall = true;
     result = hypercall_call(e->op, &a);

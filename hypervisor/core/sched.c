@@ -19,6 +19,7 @@
 #include <zelo/lib.h>
 #include <zelo/log.h>
 #include <zelo/softirq.h>
+#include <zelo/trace.h>
 #include <arch/machine.h>
 
 DEFINE_PER_CPU(struct sched_cpu, sched_cpu);
@@ -135,6 +136,7 @@ void vcpu_wake(struct vcpu *v)
     struct sched_cpu *c = sched_lock_vcpu(v);
 
     if (!v->is_running && !v->sched.queued) {
+        trace_vcpu(TRC_SCHED_WAKE, v);
         sched_runstate_set(v, sched_runstate_of(v), time_now());
         sched_make_queued(c, v);
     }
@@ -148,6 +150,7 @@ void vcpu_sleep_nosync(struct vcpu *v)
     struct sched_cpu *c = sched_lock_vcpu(v);
 
     if (!vcpu_runnable(v)) {
+        trace_vcpu(TRC_SCHED_SLEEP, v);
         if (v->sched.queued)
             sched_remove(c, v);
         if (!v->is_running)
@@ -248,6 +251,7 @@ static void sched_timer_fired(void *data)
 
     spin_lock_irqsave(&c->lock, flags);
     c->timer_at = 0;
+    trace(TRC_SCHED_S_TIMER_FN);
     spin_unlock_irqrestore(&c->lock, flags);
     sched_balance(c, cpu);
     softirq_raise(SOFTIRQ_SCHEDULE);
@@ -292,6 +296,20 @@ static void sched_mark_idle(unsigned cpu, const struct vcpu *next)
     }
 }
 
+/* What was chosen: who goes after which time, who comes after waiting how long, and until when (~0: no limit). */
+static void sched_trace_switch(const struct sched_cpu *c, const struct vcpu *prev, const struct vcpu *next, ns_t now)
+{
+    u32 ran = (u32)(now - prev->sched.slice_start), limit = c->timer_at ? (u32)(c->timer_at - now) : ~0u;
+
+    if (next == prev) {
+        trace_vcpu(TRC_SCHED_SWITCH_INFCONT, next, ran, limit);
+        return;
+    }
+    trace_vcpu(TRC_SCHED_SWITCH_INFPREV, prev, ran);
+    trace_vcpu(TRC_SCHED_SWITCH_INFNEXT, next, (u32)(now - (ns_t)next->sched.runstate.state_entry_time), limit);
+    trace_vcpu(TRC_SCHED_SWITCH, prev, next->domain->id, next->id);
+}
+
 /* No lock held: what else goes with the vCPU. */
 static void sched_switch_rest(struct vcpu *prev, struct vcpu *next, unsigned cpu)
 {
@@ -321,6 +339,8 @@ static void schedule(void)
     next = sched_pick(c, cpu, prev, now);
     if (next->domain->is_idle && sched_steal(c, cpu))
         next = sched_pick(c, cpu, prev, now);
+    if (trace_enabled())
+        sched_trace_switch(c, prev, next, now);
     if (next != prev) {
         sched_mark_leaving(c, prev, now);
         sched_mark_running(c, next, now);

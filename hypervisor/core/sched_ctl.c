@@ -4,6 +4,7 @@
 
 #include <zelo/errno.h>
 #include <zelo/lib.h>
+#include <zelo/trace.h>
 
 #include <xen/domctl.h>
 
@@ -33,6 +34,7 @@ int sched_domain_init(struct domain *d, unsigned poolid)
         return rc;
     }
     sched_cap_init(d);
+    trace(TRC_SCHED_DOM_ADD, d->id);
     return 0;
 }
 
@@ -43,6 +45,7 @@ void sched_domain_stop(struct domain *d)
 
 void sched_domain_destroy(struct domain *d)
 {
+    trace(TRC_SCHED_DOM_REM, d->id);
     cpupool_leave(d);
     mem_free(d->sched.pollers);
     d->sched.pollers = NULL;
@@ -51,6 +54,7 @@ void sched_domain_destroy(struct domain *d)
 /* What is queued or running was counted with the old weight, and is until it is queued again. */
 static int domain_put_info(struct domain *d, const struct xen_domctl_sched_credit2 *p)
 {
+    trace(TRC_SCHED_ADJDOM, d->id);
     if (p->weight)
         WRITE_ONCE(d->sched.weight, p->weight);
     if (p->cap != (u16)~0 && p->cap != d->sched.cap)

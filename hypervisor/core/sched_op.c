@@ -4,6 +4,7 @@
 
 #include <zelo/errno.h>
 #include <zelo/guest.h>
+#include <zelo/trace.h>
 
 #include <xen/sched.h>
 
@@ -33,6 +34,7 @@ static long op_shutdown(vaddr_t arg)
         return -EFAULT;
     if (op.reason > SHUTDOWN_MAX)
         return -EINVAL;
+    trace_vcpu(TRC_SCHED_SHUTDOWN, current, op.reason);
     domain_shutdown(current->domain, (int)op.reason);
     return 0;
 }
@@ -47,6 +49,7 @@ static long op_shutdown_code(vaddr_t arg)
         return -EFAULT;
     if (op.reason > SHUTDOWN_MAX)
         return -EINVAL;
+    trace_vcpu(TRC_SCHED_SHUTDOWN_CODE, current, op.reason);
     spin_lock(&d->lock);
     if (d->shutdown_code < 0)
         d->shutdown_code = (int)op.reason;
@@ -163,6 +166,7 @@ long do_sched_op_compat(const struct hypercall_args *a)
     case SCHEDOP_shutdown:
         if (a->arg[1] > SHUTDOWN_MAX)
             return -EINVAL;
+        trace_vcpu(TRC_SCHED_SHUTDOWN, current, (u32)a->arg[1]);
         domain_shutdown(current->domain, (int)a->arg[1]);
         return 0;
     default:

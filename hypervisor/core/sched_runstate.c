@@ -2,11 +2,19 @@
 /* How long each vCPU has been running, waiting, blocked and offline (<xen/vcpu.h>). */
 #include "sched_private.h"
 
+#include <zelo/trace.h>
+
 int sched_runstate_of(const struct vcpu *v)
 {
     if (vcpu_runnable(v))
         return RUNSTATE_runnable;
     return atomic_read(&v->pause_flags) & VPF_BLOCKED ? RUNSTATE_blocked : RUNSTATE_offline;
+}
+
+/* Both states are part of the event's number. */
+static void runstate_trace(const struct vcpu *v, u32 from, u32 to)
+{
+    trace(TRC_SCHED_RUNSTATE_CHANGE | from << 8 | to << 4, (u32)v->domain->id << 16 | v->id);
 }
 
 void sched_runstate_set(struct vcpu *v, int state, ns_t now)
@@ -16,6 +24,7 @@ void sched_runstate_set(struct vcpu *v, int state, ns_t now)
 
     if (r->state == state)
         return;
+    runstate_trace(v, (u32)r->state, (u32)state);
     if (delta > 0) {
         r->time[r->state] += (u64)delta;
         r->state_entry_time = (u64)now;

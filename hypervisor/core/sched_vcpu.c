@@ -11,6 +11,7 @@
 
 #include <zelo/errno.h>
 #include <zelo/log.h>
+#include <zelo/trace.h>
 
 static void vcpu_wait_saved(const struct vcpu *v)
 {
@@ -126,14 +127,17 @@ void vcpu_block(void)
 
     WRITE_ONCE(v->info->evtchn_upcall_mask, 0);
     (void)atomic_fetch_or(&v->pause_flags, VPF_BLOCKED);
-    if (vcpu_has_work(v))
+    if (vcpu_has_work(v)) {
         (void)atomic_fetch_and(&v->pause_flags, ~VPF_BLOCKED);
-    else
+    } else {
+        trace_vcpu(TRC_SCHED_BLOCK, v);
         softirq_raise(SOFTIRQ_SCHEDULE);
+    }
 }
 
 void vcpu_yield(void)
 {
+    trace_vcpu(TRC_SCHED_YIELD, current);
     current->sched.yielded = true; /* it runs, and only its own CPU reads this */
     softirq_raise(SOFTIRQ_SCHEDULE);
 }

@@ -8,6 +8,7 @@
 #include <zelo/console.h>
 #include <zelo/errno.h>
 #include <zelo/guest.h>
+#include <zelo/trace.h>
 
 static int sysctl_readconsole(struct xen_sysctl *op)
 {
@@ -30,8 +31,14 @@ static int sysctl_cpupool_op(struct xen_sysctl *op)
     return cpupool_sysctl(&op->u.cpupool_op);
 }
 
+static int sysctl_tbuf_op(struct xen_sysctl *op)
+{
+    return trace_sysctl(&op->u.tbuf_op);
+}
+
 static sysctl_fn *const sysctl_table[] = {
     [XEN_SYSCTL_readconsole] = sysctl_readconsole,
+    [XEN_SYSCTL_tbuf_op] = sysctl_tbuf_op,
     [XEN_SYSCTL_physinfo] = sysctl_physinfo,
     [XEN_SYSCTL_sched_id] = sysctl_sched_id,
     [XEN_SYSCTL_getdomaininfolist] = sysctl_getdomaininfolist,

@@ -7,8 +7,7 @@
 #include <zelo/guest.h>
 #include <zelo/lib.h>
 
-/* One more than the highest CPU number the tools may meet. */
-static unsigned cpu_limit(void)
+unsigned cpu_limit(void)
 {
     unsigned cpu, limit = 0;
 

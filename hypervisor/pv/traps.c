@@ -15,6 +15,7 @@
 #include <zelo/guest.h>
 #include <zelo/lib.h>
 #include <zelo/log.h>
+#include <zelo/trace.h>
 
 #include "traps.h"
 
@@ -98,6 +99,17 @@ static bool bounce(struct vcpu *v, const struct bounce *b)
     return true;
 }
 
+/* Where the guest was, and what it is told. */
+static void trace_trap(unsigned vector, bool has_error, u32 error)
+{
+    u64 rip = guest_regs()->rip, cr2 = current->pv.ctrlreg[2];
+
+    if (vector == TRAP_PAGE_FAULT)
+        trace(TRC_PV_PAGE_FAULT | TRC_64_FLAG, (u32)rip, (u32)(rip >> 32), (u32)cr2, (u32)(cr2 >> 32), error);
+    else
+        trace(TRC_PV_TRAP | TRC_64_FLAG, (u32)rip, (u32)(rip >> 32), vector | has_error << 15 | error << 16);
+}
+
 static void inject(unsigned vector, bool has_error, u32 error)
 {
     struct vcpu *v = current;
@@ -107,6 +119,8 @@ static void inject(unsigned vector, bool has_error, u32 error)
         .has_error = has_error, .error = error,
     };
 
+    if (trace_enabled())
+        trace_trap(vector, has_error, error);
     if (unlikely(!ti->address)) {
         domain_crash(v->domain, "no handler for trap %u, error code %x", vector, error);
         return;

@@ -52,6 +52,11 @@ void arch_cputopo(unsigned cpu, struct xen_sysctl_cputopo *t)
     t->core = (cpu_apicid[cpu] & ((1u << package_shift) - 1)) >> core_shift;
 }
 
+u64 arch_cycles(void)
+{
+    return rdtsc();
+}
+
 void arch_physinfo(struct xen_sysctl_physinfo *pi)
 {
     unsigned core_shift, package_shift, cpu, cores = 0, threads = 0;

@@ -12,6 +12,7 @@
 #include <zelo/sched.h>
 #include <zelo/softirq.h>
 #include <zelo/timer.h>
+#include <zelo/trace.h>
 #include <arch/machine.h>
 
 #include "boot/boot.h"
@@ -125,6 +126,7 @@ static void domains_start(void)
 
     domain_room_init();
     sched_room_init();
+    trace_room_init();
     cpu_info()->vcpu = idle_vcpu_create(cpu);
     sched_cpu_init(cpu);
     smp_boot_others();

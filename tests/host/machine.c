@@ -90,6 +90,7 @@ void cpu_relax(void) { sched_yield(); }
 void arch_idle_wait(void) { arch_irq_enable(); sched_yield(); }
 
 ns_t time_now(void) { return atomic_read(&host_time); }
+u64 arch_cycles(void) { return (u64)time_now(); }
 void arch_timer_program(ns_t deadline) { host_timer_deadline[this_cpu()] = deadline; }
 void cpu_kick(unsigned cpu) { atomic_add(&host_kicks[cpu], 1); }
 

@@ -9,7 +9,10 @@
 #include <zelo/list.h>
 #include <zelo/types.h>
 
-enum softirq { SOFTIRQ_TIMER, SOFTIRQ_SCHEDULE, SOFTIRQ_TASKLET, SOFTIRQ_TIME_CALIBRATE, SOFTIRQ_NMI, SOFTIRQ_COUNT };
+enum softirq {
+    SOFTIRQ_TIMER, SOFTIRQ_SCHEDULE, SOFTIRQ_TASKLET, SOFTIRQ_TIME_CALIBRATE, SOFTIRQ_NMI, SOFTIRQ_TRACE,
+    SOFTIRQ_COUNT
+};
 
 void softirq_register(enum softirq nr, void (*fn)(void));
 void softirq_raise(enum softirq nr);               /* on this CPU; any context */

@@ -88,6 +88,7 @@ static inline struct cpu_user_regs *guest_regs(void) { return cpu_info_guest_reg
 
 /* --- time --- */
 ns_t time_now(void);              /* ns since boot, monotonic over all CPUs */
+u64 arch_cycles(void);            /* this CPU's cycle counter, the TSC */
 void arch_timer_program(ns_t deadline); /* this CPU's next timer interrupt; <= 0: none */
 
 /* --- the machine as a whole: x86/host_info.c --- */

@@ -60,6 +60,7 @@ static inline struct cpu_user_regs *guest_regs(void) { return cpu_info_guest_reg
 
 /* --- time --- */
 ns_t time_now(void);
+u64 arch_cycles(void);
 void arch_timer_program(ns_t deadline);
 
 /* --- the machine as a whole --- */
