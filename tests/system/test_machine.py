@@ -54,7 +54,7 @@ def _machine(request, hypervisor, tmp_path_factory):
         hypervisor=hypervisor, name=f"machine-{kind}", cpus=kind.cpus, machine=kind.type,
         network=kind.card, kernel_args=f"lab.root={ROOT[kind.disk]}", reboots=True,
         qemu=["-drive", f"file={disk},format=raw,if=none,id=root,cache=unsafe",
-              *DEVICE[kind.disk]])
+              *DEVICE[kind.disk], *(["-device", "ioh3420,id=port"] if kind.type == "q35" else [])])
     with Dom0.booted(config) as booted:
         booted.kind = kind
         booted.disk = disk
@@ -94,13 +94,16 @@ def test_network_to_the_host(machine):
 
 
 def test_message_signalled_interrupts(machine):
-    """The disk's interrupts are MSI or MSI-X, and they arrive."""
+    """The disk's interrupts are MSI or MSI-X, and they arrive. On q35 a PCI Express
+    root port asks for two MSI vectors at once, and gets an interrupt for each."""
     table = machine.check("cat /proc/interrupts")
     lines = [line for line in table.splitlines()
              if re.search(r"xen-pirq\s+" + INTERRUPT[machine.kind.disk], line)]
     counts = [int(number) for line in lines
               for number in line.split()[1:1 + machine.kind.cpus]]
     assert sum(counts) > 0, table
+    port = re.findall(r"xen-pirq\s+-msi\s+(PCIe PME|aerdrv)$", table, re.M)
+    assert len(port) == (2 if machine.kind.type == "q35" else 0), table
 
 
 def test_power_off(machine):
