@@ -373,14 +373,17 @@ void sched_context_saved(struct vcpu *prev)
     spin_unlock(&c->lock);
 }
 
-/* The time of the interrupt that ends the wait is counted with it. */
+/*
+ * c->halted is one word, so that others can read it at any time: the time
+ * halted so far, or while the CPU halts that minus when it began, below zero.
+ * The interrupt that ends the wait is counted with it.
+ */
 static void idle_halt(struct sched_cpu *c)
 {
-    ns_t before = time_now();
-
-    arch_idle_wait();
     WRITE_ONCE(c->halts, c->halts + 1);
-    WRITE_ONCE(c->halted, c->halted + (time_now() - before));
+    WRITE_ONCE(c->halted, c->halted - time_now());
+    arch_idle_wait();
+    WRITE_ONCE(c->halted, c->halted + time_now());
 }
 
 void idle_loop(void)
@@ -400,8 +403,12 @@ void idle_loop(void)
 
 void cpu_halt_stats(unsigned cpu, u64 *halts, ns_t *halted)
 {
-    *halts = READ_ONCE(per_cpu(sched_cpu, cpu).halts);
-    *halted = READ_ONCE(per_cpu(sched_cpu, cpu).halted);
+    const struct sched_cpu *c = &per_cpu(sched_cpu, cpu);
+
+    *halts = READ_ONCE(c->halts);
+    *halted = READ_ONCE(c->halted);
+    if (*halted < 0)
+        *halted += time_now();
 }
 
 /* --- the start --- */

@@ -56,7 +56,7 @@ struct sched_cpu {
     ns_t timer_at;         /* 0: not set. Earlier than needed is fine, later is not */
     ns_t balanced;         /* when balancing last sent somebody away from here or to here */
     u64 halts;             /* how often it waited in its idle loop (it alone writes; read without) */
-    ns_t halted;           /* and how long (the same) */
+    ns_t halted;           /* and how long: see idle_halt (the same) */
     const struct vcpu *arrived; /* whom it sent here last; for comparison only, it may be long gone */
 };
 DECLARE_PER_CPU(struct sched_cpu, sched_cpu);

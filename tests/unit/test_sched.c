@@ -401,6 +401,39 @@ static void test_capped_domain_dies(void **state)
     assert_int_equal(freed_with_timer, 0);
 }
 
+/* --- having nothing to do --- */
+
+static jmp_buf idled;
+static u64 halts_seen;
+static ns_t halted_seen[2];
+
+/* Halts for 5 ms, somebody looking on half-way; the second time it is over. */
+void arch_idle_wait(void)
+{
+    if (halts_seen)
+        longjmp(idled, 1);
+    host_time += MILLISECS(2);
+    cpu_halt_stats(1, &halts_seen, &halted_seen[0]);
+    host_time += MILLISECS(3);
+    arch_irq_enable();
+}
+
+static void test_halts(void **state)
+{
+    u64 halts;
+
+    on(1);
+    host_time = MAX(host_time, MILLISECS(1));
+    if (!setjmp(idled))
+        idle_loop();
+    cpu_halt_stats(1, &halts, &halted_seen[1]); /* in the second one by now, for no time yet */
+    assert_int_equal(halts_seen, 1);
+    assert_int_equal(halted_seen[0], MILLISECS(2));
+    assert_int_equal(halts, 2);
+    assert_int_equal(halted_seen[1], MILLISECS(5));
+    arch_irq_enable();
+}
+
 /* --- waking --- */
 
 static void block(struct vcpu *v)
@@ -1231,6 +1264,7 @@ int main(void)
         TEST(test_cap_after_a_standstill),
         TEST(test_cap_taken_away),
         TEST(test_capped_domain_dies),
+        TEST(test_halts),
         TEST(test_block_and_kick),
         TEST(test_block_with_an_event_pending),
         TEST(test_kick_before_the_switch),
