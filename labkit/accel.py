@@ -31,8 +31,11 @@ def kvm_works():
         return False
 
 
-def options(cpu=None):
-    """QEMU's -accel and -cpu. `cpu` overrides the model."""
+def options(cpu=None, counted=False):
+    """QEMU's -accel and -cpu. `cpu` overrides the model. `counted`: time is a
+    count of instructions, a nanosecond each, so that every run is the same."""
+    if counted:
+        return ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-cpu", cpu or "max,-smap"]
     if kvm_works():
         return ["-accel", "kvm", "-cpu", cpu or "host"]
     # QEMU 7.2 makes a ring-3 IRET's stack accesses with kernel privilege, which
