@@ -5,7 +5,8 @@ import subprocess
 
 SOURCE = pathlib.Path(__file__).parent / "programs"
 BARE = ["-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments"]
-TINY_KINDS = {"idle": 1, "undefined": 2, "nowhere": 3, "rubbish": 4, "wild": 5}
+TINY_KINDS = {"idle": 1, "undefined": 2, "nowhere": 3, "rubbish": 4, "wild": 5, "spin": 6}
+TOOLS = ["free_pages", "domain_info", "claim"]
 
 
 def _gcc(output, *arguments):
@@ -22,9 +23,10 @@ def build_all(directory):
                         SOURCE / "plain64.c"),
         "ldt": _gcc(directory / "ldt", "-static", "-no-pie", "-O2", "-Wall", "-Wextra", "-Werror",
                     "-fno-stack-protector", SOURCE / "ldt.c"),
-        "free_pages": _gcc(directory / "free_pages", "-static", "-O2", "-Wall", "-Werror",
-                           SOURCE / "free_pages.c"),
     }
+    for name in TOOLS:
+        made[name] = _gcc(directory / name, "-static", "-O2", "-Wall", "-Wextra", "-Werror",
+                          SOURCE / f"{name}.c")
     for name, kind in TINY_KINDS.items():
         made[f"tiny-{name}"] = _gcc(directory / f"tiny-{name}", f"-DKIND={kind}", *BARE,
                                     f"-Wl,-T,{SOURCE / 'tiny.lds'}", SOURCE / "tiny.S")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Domain 0 as the tests see it: commands in it, and guests it starts."""
 import contextlib
+import re
 import shlex
 
 from labkit import image, lab
@@ -70,6 +71,12 @@ class Dom0:
     def free_pages(self):
         """Free pages of the hypervisor."""
         return int(self.check("/lab/free_pages"))
+
+    def refuses(self, command, words):
+        """Fail unless a command fails and says why: a pattern."""
+        result = self.run(command, 60)
+        assert result.status != 0, f"{command!r} did not fail:\n{result.output}"
+        assert re.search(words, result.output), f"{command!r} said:\n{result.output}"
 
     def guest(self, name, **settings):
         """A Guest, not yet started."""
@@ -166,6 +173,12 @@ class Guest:
     def __exit__(self, *_):
         if self.dom0.machine.process.poll() is None:
             self.destroy()
+
+
+def tiny(name, kind, settings="", memory=16):
+    """The configuration of a tiny kernel (programs/tiny.S)."""
+    return (f'name = "{name}"\nmemory = {memory}\nvcpus = 1\nkernel = "/lab/tiny-{kind}"\n'
+            f'on_crash = "destroy"\n{settings}\n')
 
 
 COMPAT32_SAYS = "int80 works\nvsyscall works\n"

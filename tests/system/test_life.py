@@ -5,15 +5,11 @@ import shlex
 
 import pytest
 
+from dom0 import tiny
+
 pytestmark = pytest.mark.one_cpu
 MACHINE = {"cpus": 1}
 TIMES = 20
-
-
-def _tiny(name, kind, settings=""):
-    """The configuration of a tiny kernel (programs/tiny.S)."""
-    return (f'name = "{name}"\nmemory = 16\nvcpus = 1\nkernel = "/lab/tiny-{kind}"\n'
-            f'on_crash = "destroy"\n{settings}\n')
 
 
 def _write(dom0, name, text):
@@ -31,8 +27,8 @@ def test_create_and_destroy(dom0):
     keeps no trace. The first round is not counted: what it makes domain 0
     allocate once, it keeps."""
     dom0.check("/lab-volume churn", 90)
-    path = _write(dom0, "churn", _tiny("churn", "idle", 'disk = [ "phy:/dev/lab/churn,xvda,w" ]\n'
-                                       'vif = [ "bridge=xenbr0" ]'))
+    path = _write(dom0, "churn", tiny("churn", "idle", 'disk = [ "phy:/dev/lab/churn,xvda,w" ]\n'
+                                      'vif = [ "bridge=xenbr0" ]'))
     cycle = f"xl create -q {path} && xl destroy churn && ! xl domid churn 2>/dev/null"
     dom0.check(cycle, 60)
     before = dom0.free_pages()
@@ -76,7 +72,7 @@ def _all_well(dom0, neighbour):
 def test_bad_kernel(dom0, neighbour, kind):
     """A kernel that faults at once is gone soon, alone."""
     before = dom0.free_pages()
-    path = _write(dom0, kind, _tiny(kind, kind))
+    path = _write(dom0, kind, tiny(kind, kind))
     dom0.check(f"xl create -q {path}", 60)
     dom0.wait_gone(kind)
     dom0.wait_until(f"[ $(/lab/free_pages) -ge {before} ]", 30)
@@ -87,7 +83,7 @@ def test_bad_kernel(dom0, neighbour, kind):
 def test_bad_kernel_is_reported(dom0):
     """The hypervisor's log tells how a guest died, with its registers."""
     dom0.check("xl dmesg -c >/dev/null")
-    path = _write(dom0, "reported", _tiny("reported", "undefined"))
+    path = _write(dom0, "reported", tiny("reported", "undefined"))
     dom0.check(f"xl create -q {path}", 60)
     dom0.wait_gone("reported")
     text = dom0.check("xl dmesg")

@@ -3,6 +3,7 @@
  *   1 idle: gives the CPU back for ever, so that it can be created and destroyed
  *   2 undefined instruction      3 jumps into nowhere     4 runs random bytes
  *   5 calls every hypercall number with wild arguments, then jumps into nowhere
+ *   6 spins: takes all the time it gets
  * None sets up a trap handler, so a fault must end the domain and only that. */
         .section .note.xen, "a", @note
         .macro note type, value:vararg
@@ -68,6 +69,8 @@ _start:
         jne     1b
         mov     $0x1234567800, %rax
         jmp     *%rax
+#elif KIND == 6
+1:      jmp     1b
 #endif
 
         .align 4096
