@@ -158,12 +158,26 @@ u64 cmdline_u64(const char *name, u64 dflt)
     return dflt;
 }
 
+/*
+ * What GRUB's menu script (20_linux_xen) adds to every line: a stand-in for the image's name, and under
+ * UEFI that the BIOS be left alone, which it always is here.
+ */
+static bool word_is_grubs(const char *w)
+{
+    static const char *const added[] = { "placeholder", "no-real-mode", "edd=off" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(added); i++)
+        if (!strcmp(w, added[i]))
+            return true;
+    return false;
+}
+
 void cmdline_report_unknown(void)
 {
     const char *w;
 
     for_each_word(w)
-        if (!atomic_test_bit(asked, (unsigned)(w - words)))
+        if (!atomic_test_bit(asked, (unsigned)(w - words)) && !word_is_grubs(w))
             log_warn("Command line: unknown option '%s' ignored\n", w);
     if (is_cut)
         log_warn("Command line: cut after %u characters\n", CMDLINE_MAX - 1);
