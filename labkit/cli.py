@@ -4,6 +4,7 @@ import argparse
 import shutil
 import sys
 
+from labkit import deb as packaging
 from labkit import debug, lab, paths
 from labkit import run as runner
 from labkit import test as tests
@@ -56,6 +57,8 @@ def _parser():
                          help="only the system tests whose names match (pytest's -k)")
     command.add_argument("--list", action="store_true", help="list the system tests")
 
+    add("deb", deb, "Build the hypervisor's Debian package in build/.")
+
     command = add("gdb", gdb, "Boot stopped and attach gdb to the machine.")
     machine_options(command)
 
@@ -103,6 +106,13 @@ def test(options):
         return tests.names()
     return tests.run(lambda: lab.hypervisor(options.hypervisor),
                      options.hypervisor is not None, options.expression)
+
+
+def deb(_options):
+    """The hypervisor to install on a real machine."""
+    lab.build()
+    step(f"made {packaging.make(paths.ZELO_GZ.parent, paths.ZELO_GZ)}")
+    return 0
 
 
 def gdb(options):
