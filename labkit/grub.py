@@ -16,7 +16,8 @@ OVMF = pathlib.Path("/usr/share/OVMF")
 EARLY = "search --file --set=root /boot/grub/grub.cfg\nconfigfile /boot/grub/grub.cfg\n"
 
 
-def _run(*command):
+def run(*command):
+    """A tool of GRUB's or of mtools, which must succeed."""
     environment = dict(os.environ, MTOOLS_SKIP_CHECK="1")
     subprocess.run([str(word) for word in command], check=True, env=environment)
 
@@ -25,7 +26,7 @@ def _core(directory, target, name, extra):
     early = directory / "early.cfg"
     early.write_text(EARLY, encoding="ascii")
     image = directory / name
-    _run("grub-mkimage", "-O", target, "-p", "/boot/grub", "-c", early, "-o", image,
+    run("grub-mkimage", "-O", target, "-p", "/boot/grub", "-c", early, "-o", image,
          *MODULES, *extra)
     return image
 
@@ -63,12 +64,12 @@ def make_disk(path, hypervisor, kernel, initrd, hypervisor_args, kernel_args):
     config = directory / "grub.cfg"
     config.write_text(_config(hypervisor_args, kernel_args, name), encoding="ascii")
     partition = f"{path}@@{PARTITION_SECTOR * SECTOR}"
-    _run("mformat", "-i", partition, "-F", "-T", sectors - PARTITION_SECTOR, "-h", 255,
+    run("mformat", "-i", partition, "-F", "-T", sectors - PARTITION_SECTOR, "-h", 255,
          "-s", 63, "-H", PARTITION_SECTOR, "::")
-    _run("mmd", "-i", partition, "::/boot", "::/boot/grub", "::/EFI", "::/EFI/BOOT")
+    run("mmd", "-i", partition, "::/boot", "::/boot/grub", "::/EFI", "::/EFI/BOOT")
     for source, place in ((efi, "/EFI/BOOT/BOOTX64.EFI"), (config, "/boot/grub/grub.cfg"),
                           (hypervisor, f"/{name}"), (kernel, "/vmlinuz"), (initrd, "/initrd")):
-        _run("mcopy", "-i", partition, source, f"::{place}")
+        run("mcopy", "-i", partition, source, f"::{place}")
     return path
 
 

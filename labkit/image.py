@@ -49,9 +49,9 @@ def _drop(tree, names):
             path.unlink()
 
 
-def prepare_root(tree, host):
+def prepare_root(tree, host, unused=()):
     """What the packages' own configuration would have done and a lab needs."""
-    _drop(tree, UNUSED + UNUSED_FILES)
+    _drop(tree, [*UNUSED, *UNUSED_FILES, *unused])
     for name in ("proc", "sys", "dev", "run", "tmp", "mnt", "root", "lab", "var"):
         (tree / name).mkdir(parents=True, exist_ok=True)
     for name in ("var/run", "var/lock"):
@@ -158,7 +158,7 @@ class Dom0:
         modules.copy(self.kernel.tree, self.tree, modules.DOM0)
         (self.tree / "boot").mkdir()
         shutil.copyfile(self.kernel.image, self.tree / "boot/vmlinuz")
-        guest_initrd(self.kernel, static, self.tree / "boot/guest-initrd")
+        small_initrd(self.kernel, static, self.tree / "boot/guest-initrd", modules.DOMU)
         partial = self.initrd.with_suffix(".partial")
         with cpio.Writer(partial) as archive:
             archive.tree(self.tree)
@@ -167,9 +167,9 @@ class Dom0:
         partial.rename(self.initrd)
 
 
-def guest_initrd(kernel, busybox, target):
-    """The small initramfs a guest finds its root disk with."""
-    order = modules.load_order(kernel.tree, modules.DOMU)
+def small_initrd(kernel, busybox, target, drivers):
+    """The small initramfs that finds a root disk, with the drivers for that."""
+    order = modules.load_order(kernel.tree, drivers)
     with tempfile.TemporaryDirectory(dir=paths.LAB) as scratch:
         subprocess.run(["dpkg-deb", "-x", str(busybox), scratch], check=True)
         program = pathlib.Path(scratch, "bin/busybox").read_bytes()
@@ -218,15 +218,22 @@ def dom0_disk(dom0):
 
 
 def disk_from_tree(tree, target, megabytes):
-    """An ext4 file system with a tree's files, all of them root's."""
+    """A file that is an ext4 file system with a tree's files."""
     partial = target.with_suffix(".partial")
     with open(partial, "wb") as disk:
         disk.truncate(megabytes << 20)
-    # fakeroot, so that it works for everyone and writes owner 0 all the same.
-    script = 'chown -R 0:0 "$1" && mke2fs -q -F -t ext4 -d "$1" "$2"'
-    subprocess.run(["fakeroot", "sh", "-c", script, "sh", str(tree), str(partial)], check=True,
-                   env=dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin"))
+    file_system(tree, partial)
     partial.rename(target)
+
+
+def file_system(tree, path, *options, size=""):
+    """An ext4 file system in a file that is there, with a tree's files, all of
+    them root's; `options` and `size` are mke2fs's."""
+    # fakeroot, so that it works for everyone and writes owner 0 all the same.
+    script = 'tree=$1; shift; chown -R 0:0 "$tree" && exec mke2fs -q -F -t ext4 -d "$tree" "$@"'
+    words = [*options, str(path), *([size] if size else [])]
+    subprocess.run(["fakeroot", "sh", "-c", script, "sh", str(tree), *words], check=True,
+                   env=dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin"))
 
 
 def overlay(path, files):

@@ -9,6 +9,7 @@ DOM0 = """xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xen-blkback xen-netback
     ext4 crc32c_generic crc32c-intel dm-mod loop bridge tun nls_cp437 nls_ascii
     vfat""".split()
 DOMU = "xen-blkfront xen-netfront ext4 crc32c_generic crc32c-intel".split()
+INSTALLED = "virtio_pci virtio_blk ext4 crc32c_generic crc32c-intel".split()
 
 
 def _key(name):

@@ -16,6 +16,7 @@ IMAGES = ["kmod", "e2fsprogs", "fakeroot", "dpkg", "util-linux"]
 RUN = ["qemu-system-x86"]
 TEST = ["python3-pytest", "python3-pytest-xdist", "zstd", "lz4"]
 GRUB = ["grub-common", "grub-pc-bin", "grub-efi-amd64-bin", "ovmf", "mtools"]
+PARTITIONS = ["fdisk"]
 GDB = ["gdb"]
 
 # Inside the images.
@@ -25,6 +26,7 @@ BASE = ["base-files", "base-passwd", "bash", "coreutils", "dash", "util-linux",
         "libc-bin", "login", "ncurses-base", "ncurses-bin", "busybox"]
 DOM0 = BASE + ["lvm2", "xen-utils-4.17", "xen-utils-common", "xenstore-utils",
                "perl-base", "ethtool", "linux-image-amd64"]
+INSTALLED = DOM0 + ["dpkg", "diffutils", "grub2-common", "grub-pc-bin", "grub-efi-amd64-bin"]
 DEMO = BASE + ["dpkg", "stress-ng"]
 INITRD = ["busybox-static"]
 XEN = ["xen-hypervisor-4.17-amd64"]
@@ -112,7 +114,9 @@ class Closure:
 
 
 def unpack(debs, tree):
-    """Unpack packages into a tree laid out as Debian's merged /usr, unconfigured."""
+    """Unpack packages into a tree laid out as Debian's merged /usr, unconfigured.
+    Returns for each the names that were in it."""
+    listing = {}
     for name in ("bin", "sbin", "lib", "lib64", "lib32"):
         (tree / "usr" / name).mkdir(parents=True, exist_ok=True)
         if not (tree / name).is_symlink():
@@ -121,7 +125,31 @@ def unpack(debs, tree):
         # Not dpkg-deb -x, which puts directories in place of the links above.
         with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)],
                               stdout=subprocess.PIPE) as archive:
-            subprocess.run(["tar", "-x", "--keep-directory-symlink", "-C", str(tree)],
-                           stdin=archive.stdout, check=True)
+            names = subprocess.run(["tar", "-xv", "--keep-directory-symlink", "-C", str(tree)],
+                                   stdin=archive.stdout, stdout=subprocess.PIPE, text=True,
+                                   check=True).stdout
         if archive.returncode:
             raise LabError(f"cannot unpack {deb}")
+        listing[deb] = names.splitlines()
+    return listing
+
+
+def record(listing, tree):
+    """Make dpkg's database, as if dpkg had installed what unpack() did."""
+    base = tree / "var/lib/dpkg"
+    for name in ("info", "updates"):
+        (base / name).mkdir(parents=True, exist_ok=True)
+    (base / "info/format").write_text("1\n", encoding="ascii")
+    status = []
+    for deb, names in listing.items():
+        control = subprocess.run(["dpkg-deb", "-f", str(deb)], capture_output=True, text=True,
+                                 check=True).stdout
+        field = dict(re.findall(r"^([A-Z][\w-]*): *(.*)$", control, re.M))
+        status.append(control.replace("\n", "\nStatus: install ok installed\n", 1))
+        same = field.get("Multi-Arch") == "same"
+        name = field["Package"] + (f":{field['Architecture']}" if same else "")
+        # tar says ./usr/bin/ where dpkg wants /usr/bin, and /. for the top.
+        lines = ["/" + line.removeprefix("./").rstrip("/") for line in names]
+        (base / "info" / f"{name}.list").write_text(
+            "".join(f"{line if line != '/' else '/.'}\n" for line in lines), encoding="utf-8")
+    (base / "status").write_text("\n".join(status), encoding="utf-8")

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Options, the closing report, and the fixtures every system test shares."""
+import gzip
 import json
 import os
 import pathlib
 
 import pytest
 
-from labkit import lab
+from labkit import lab, paths
 
 COUNTS = {"passed": 0, "failed": 0, "skipped": 0}
 
@@ -41,6 +42,16 @@ def pytest_sessionfinish(session):
 def hypervisor(request):
     """The file under test."""
     return pathlib.Path(request.config.getoption("--hypervisor"))
+
+
+@pytest.fixture(scope="session")
+def gzipped_hypervisor(hypervisor, tmp_path_factory):
+    """What `make` leaves for our own; for another the same, made here."""
+    if hypervisor.resolve() == paths.ZELO:
+        return paths.ZELO_GZ
+    target = tmp_path_factory.mktemp("hypervisor") / "hypervisor.gz"
+    target.write_bytes(gzip.compress(hypervisor.read_bytes()))
+    return target
 
 
 @pytest.fixture(scope="session")

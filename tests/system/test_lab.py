@@ -81,5 +81,5 @@ def test_gdb(hypervisor):
 def test_help():
     status, output = _lab("--help")
     assert status == 0
-    for command in ("run", "test", "gdb", "log", "clean", "boot"):
+    for command in ("run", "test", "gdb", "log", "clean", "boot", "deb"):
         assert f"    {command} " in output
