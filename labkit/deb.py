@@ -16,7 +16,7 @@ import tempfile
 import textwrap
 
 from labkit import packages, paths
-from labkit.ui import LabError, step
+from labkit.ui import LabError
 
 PACKAGE = "zelo-hypervisor"
 IMAGE = "boot/xen-zelo.gz"
