@@ -76,7 +76,7 @@ def make_disk(path, hypervisor, kernel, initrd, hypervisor_args, kernel_args):
 def options(disk, firmware):
     """QEMU's options to boot the image; `firmware` is bios or ovmf."""
     drive = ["-drive", f"file={disk},format=raw,if=none,id=boot,cache=unsafe",
-             "-device", "virtio-blk-pci,drive=boot,bootindex=0"]
+             "-device", "virtio-blk-pci,drive=boot,bootindex=1"]
     if firmware == "bios":
         return drive
     return ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={OVMF}/OVMF_CODE_4M.fd",
