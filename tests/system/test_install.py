@@ -38,12 +38,12 @@ class Booted:
         self.machine.agent.wait(r"^=0 agent", BOOT_SECONDS, agent)
         return self.machine.console.text(console)
 
-    def menu(self, environment=""):
-        """What grub-mkconfig makes of it all: the default entry's id, and its text."""
-        text = self.check(f"{environment} grub-mkconfig 2>/dev/null", MENU_SECONDS)
+    def menu(self, path):
+        """The default entry of one of GRUB's menus: what names it, and its text."""
+        text = self.check(f"cat {path}")
         default = re.findall(r'^ *set default="([^$"]*)"$', text, re.M)[-1]
         entry = re.search(rf"^menuentry [^\n]*'{re.escape(default)}' \{{$.*?^\}}$", text, re.M | re.S)
-        return default, entry[0] if entry else None
+        return default, entry[0] if entry else ""
 
 
 @contextlib.contextmanager
@@ -56,20 +56,20 @@ def _install_grub(booted):
     """As Debian's installer does, but for both kinds of firmware."""
     booted.check("grub-install --target=i386-pc /dev/vda", 120)
     booted.check("grub-install --target=x86_64-efi --removable --no-nvram", 120)
-    booted.check("update-grub", MENU_SECONDS)
-    assert "xen" not in booted.check("grep -v '^#' /boot/grub/grub.cfg")
+    booted.check("touch /boot/grub/grub.cfg")   # the package writes it anew
 
 
 def _check_choices(booted):
     """The package's drop-in leaves the administrator the last word."""
-    # Kept out of the default by one variable.
-    default, _ = booted.menu("ZELO_GRUB_DEFAULT=no")
-    assert default == "0"
-    # A flat menu, with Debian's hypervisor beside ours.
-    booted.check("touch /boot/xen-4.17-amd64.gz")
-    default, entry = booted.menu("GRUB_DISABLE_SUBMENU=y")
+    booted.check("touch /boot/xen-4.17-amd64.gz; export ZELO_GRUB_DEFAULT=no;"
+                 " grub-mkconfig >/tmp/kept 2>/dev/null & unset ZELO_GRUB_DEFAULT;"
+                 " GRUB_DISABLE_SUBMENU=y grub-mkconfig >/tmp/flat 2>/dev/null && wait $!"
+                 " && rm /boot/xen-4.17-amd64.gz", 2 * MENU_SECONDS)
+    # One variable keeps GRUB_DEFAULT.
+    assert booted.menu("/tmp/kept")[0] == "0"
+    # A menu without submenus, with Debian's hypervisor beside ours.
+    default, entry = booted.menu("/tmp/flat")
     assert "/boot/xen-zelo.gz" in entry, default
-    booted.check("rm /boot/xen-4.17-amd64.gz")
 
 
 @pytest.fixture(scope="module")
