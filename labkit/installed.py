@@ -82,6 +82,10 @@ def _make(tree, target):
     _partitions(partial)
     grub.run("mformat", "-i", efi_partition(partial), "-T", ROOT - EFI, "-h", 64, "-s", 32,
              "-H", EFI, "-N", EFI_SERIAL, "::")
+    with open(partial, "r+b") as disk:
+        # mformat leaves a partition table in the partition, which confuses GRUB's tools.
+        disk.seek(EFI * SECTOR + 446)
+        disk.write(bytes(64))
     image.file_system(tree, partial, "-U", ROOT_UUID, "-E", f"offset={ROOT * SECTOR}",
                       size=f"{(END - ROOT) // 2}k")
     partial.rename(target)
