@@ -139,6 +139,6 @@ def copy(disk, path):
 def machine(name, disk, firmware="bios", more=()):
     """A Machine that starts from such a disk."""
     packages.install(packages.RUN)
-    made = Machine(name, memory=1024, reboots=True)
+    made = Machine(name, memory=1024, cpus=1, reboots=True)
     made.command += map(str, [*grub.options(disk, firmware), "-nic", "none", *more])
     return made
