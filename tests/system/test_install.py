@@ -13,7 +13,7 @@ from labkit.agent import Agent
 
 pytestmark = pytest.mark.one_cpu
 BOOT_SECONDS = 240
-MENU_SECONDS = 120      # Debian's scripts start hundreds of processes for it
+MENU_SECONDS = 240      # Debian's scripts start hundreds of processes for it
 # As in labkit/installed/default-grub; GRUB's script puts its stand-in first.
 OPTIONS = "placeholder dom0_mem=512M,max:512M console=com1 com1=115200,8n1 loglvl=all"
 
