@@ -41,6 +41,8 @@ def _parser():
     machine_options(command)
     command.add_argument("-c", dest="script", default="", metavar="COMMANDS",
                          help="run these in domain 0's bash, on its console")
+    command.add_argument("--full", action="store_true",
+                         help="domain 0 with Python, QEMU, libvirt and boot loaders for guests")
     command.add_argument("--timeout", type=int, default=180, metavar="S",
                          help="give up after so many seconds (180)")
     command.add_argument("--name", default="boot", help="name of the log directory (boot)")
@@ -85,6 +87,7 @@ def boot(options):
     """Boot, print everything; exit with the status of the commands."""
     config = _config(options, options.name)
     config.files["lab/commands"] = (options.script or "true").encode() + b"\n"
+    config.full = options.full
     if options.no_xen_tools:
         config.kernel_args += " lab.noxen=1"
     machine = lab.boot(config)

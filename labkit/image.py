@@ -49,9 +49,9 @@ def _drop(tree, names):
             path.unlink()
 
 
-def prepare_root(tree, host, unused=()):
+def prepare_root(tree, host, dropped=(*UNUSED, *UNUSED_FILES)):
     """What the packages' own configuration would have done and a lab needs."""
-    _drop(tree, [*UNUSED, *UNUSED_FILES, *unused])
+    _drop(tree, dropped)
     for name in ("proc", "sys", "dev", "run", "tmp", "mnt", "root", "lab", "var"):
         (tree / name).mkdir(parents=True, exist_ok=True)
     for name in ("var/run", "var/lock"):
@@ -91,7 +91,7 @@ def install_assets(tree, names):
         shutil.copy(paths.ASSETS / asset, destination)
 
 
-def _lvm_without_udev(tree):
+def lvm_without_udev(tree):
     """lvm waits for udev by default; there is none here."""
     path = tree / "etc/lvm/lvmlocal.conf"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -153,7 +153,7 @@ class Dom0:
             shutil.rmtree(old) if old.is_dir() else old.unlink()
         packages.unpack([d for d in debs if not d.name.startswith("linux-image")], self.tree)
         prepare_root(self.tree, "dom0")
-        _lvm_without_udev(self.tree)
+        lvm_without_udev(self.tree)
         install_assets(self.tree, DOM0_FILES)
         modules.copy(self.kernel.tree, self.tree, modules.DOM0)
         (self.tree / "boot").mkdir()
@@ -169,7 +169,7 @@ class Dom0:
 
 def small_initrd(kernel, busybox, target, drivers):
     """The small initramfs that finds a root disk, with the drivers for that."""
-    order = modules.load_order(kernel.tree, drivers)
+    needed = [modules.content(path) for path in modules.load_order(kernel.tree, drivers)]
     with tempfile.TemporaryDirectory(dir=paths.LAB) as scratch:
         subprocess.run(["dpkg-deb", "-x", str(busybox), scratch], check=True)
         program = pathlib.Path(scratch, "bin/busybox").read_bytes()
@@ -180,9 +180,9 @@ def small_initrd(kernel, busybox, target, drivers):
         archive.node("dev/null", 1, 3, 0o666)
         archive.file("bin/busybox", program, 0o755)
         archive.file("init", (paths.ASSETS / "domu/init").read_bytes(), 0o755)
-        for path in order:
-            archive.file(f"lib/{path.name}", path.read_bytes())
-        archive.file("modules", "".join(f"/lib/{path.name}\n" for path in order).encode())
+        for name, data in needed:
+            archive.file(f"lib/{name}", data)
+        archive.file("modules", "".join(f"/lib/{name}\n" for name, _ in needed).encode())
 
 
 def guest_root():

@@ -53,7 +53,7 @@ def _kernel(kernel, static, tree):
 def _root(debs, static, kernel, tree):
     """The root's files."""
     listing = packages.unpack([deb for deb in debs if not _is_kernel(deb)], tree)
-    image.prepare_root(tree, "installed", UNUSED)
+    image.prepare_root(tree, "installed", [*image.UNUSED, *image.UNUSED_FILES, *UNUSED])
     packages.record(listing, tree)
     image.install_assets(tree, FILES)
     _kernel(kernel, static, tree)

@@ -5,7 +5,7 @@ import pathlib
 import re
 import subprocess
 
-from labkit import grub, image, packages, paths
+from labkit import full, grub, image, packages, paths
 from labkit.agent import Agent
 from labkit.qemu import Machine
 from labkit.ui import LabError, step
@@ -26,6 +26,7 @@ class Config:
     agent: str = "ttyS1"
     network: str = "virtio-net-pci"
     reboots: bool = False
+    full: bool = False      # domain 0 with everything, its root on a disk: labkit/full.py
     firmware: str = None    # bios or ovmf: boot through GRUB, not by QEMU itself
     files: dict = dataclasses.field(default_factory=dict)
     qemu: list = dataclasses.field(default_factory=list)
@@ -109,6 +110,9 @@ def prepare(config):
     dom0 = image.Dom0()
     machine = Machine(config.name, memory=config.memory, cpus=config.cpus,
                       machine=config.machine, cpu=config.cpu, reboots=config.reboots)
+    if config.full:
+        config.kernel_args += " lab.root=/dev/vda"
+        machine.command += full.options(dom0)
     boots = _grub if config.firmware else _direct
     machine.command += map(str, [*boots(config, dom0, machine.scratch),
                                  *network_options(config.network), *config.qemu])

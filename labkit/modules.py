@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Picks kernel modules, with all they depend on, out of Debian's kernel package."""
+import lzma
 import pathlib
 import shutil
 import subprocess
@@ -16,6 +17,17 @@ def _key(name):
     return name.replace("-", "_")
 
 
+def _name(path):
+    """Of a module's file, which newer kernels have packed."""
+    return _key(pathlib.Path(path).name.split(".")[0])
+
+
+def content(path):
+    """(File name, bytes) of a module, unpacked."""
+    data = path.read_bytes()
+    return (path.stem, lzma.decompress(data)) if path.suffix == ".xz" else (path.name, data)
+
+
 def release(tree):
     """The kernel release of an unpacked linux-image package."""
     names = sorted(path.name for path in (tree / "lib" / "modules").iterdir())
@@ -27,7 +39,7 @@ def _dependencies(base):
     table = {}
     for line in (base / "modules.dep").read_text(encoding="ascii").splitlines():
         own, _, needs = line.partition(":")
-        table[_key(pathlib.Path(own).stem)] = (own, needs.split())
+        table[_name(own)] = (own, needs.split())
     return table
 
 
@@ -40,7 +52,7 @@ def load_order(tree, names):
     """Paths of the modules `names` and their needs, each after what it needs."""
     base = tree / "lib" / "modules" / release(tree)
     table = _dependencies(base)
-    builtin = {_key(pathlib.Path(line).stem)
+    builtin = {_name(line)
                for line in (base / "modules.builtin").read_text(encoding="ascii").split()}
     order = []
     for name in names:

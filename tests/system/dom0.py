@@ -78,6 +78,10 @@ class Dom0:
         assert result.status != 0, f"{command!r} did not fail:\n{result.output}"
         assert re.search(words, result.output), f"{command!r} said:\n{result.output}"
 
+    def disk(self, serial):
+        """The device of a disk of domain 0, by its serial number."""
+        return "/dev/" + self.check(f"grep -lx {serial} /sys/block/*/serial").split("/")[3]
+
     def guest(self, name, **settings):
         """A Guest, not yet started."""
         return Guest(self, name, **settings)
@@ -126,7 +130,7 @@ class Guest:
 
     def create(self):
         """Prepare, and `xl create`."""
-        self.dom0.check(f"xl create {self.prepare()}", 90)
+        self.dom0.check(f"xl create {self.prepare()}", 150)
         return self
 
     def wait_up(self):

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""The newest kernel that Debian has packaged for this release: the one of its
+backports, from wherever this machine has Debian from."""
+import pathlib
+import re
+import subprocess
+
+from labkit import image, packages, paths
+from labkit.ui import LabError, step
+
+META = "linux-image-amd64"
+KEYRING = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+
+def _output(command, why, cwd=None):
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd,
+                            stdin=subprocess.DEVNULL)
+    if result.returncode:
+        raise LabError(f"{why}:\n{result.stderr}")
+    return result.stdout
+
+
+def _source():
+    """The line for sources.list, made of the machine's own."""
+    targets = _output(["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)",
+                       "Created-By: Packages"], "apt does not tell its sources")
+    for uri, name, component in (line.split() for line in targets.splitlines()):
+        if component == "main" and re.fullmatch(r"[a-z]+", name) and "debian" in uri:
+            signed = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
+            return f"deb {signed}{uri} {name}-backports main\n"
+    raise LabError("this machine has no Debian source to take backports from")
+
+
+def _options(cache):
+    for name in ("lists/partial", "archives/partial"):
+        (cache / name).mkdir(parents=True, exist_ok=True)
+    (cache / "sources.list").write_text(_source(), encoding="ascii")
+    return ["-q", "-o", f"Dir::Etc::sourcelist={cache}/sources.list", "-o", "Dir::Etc::sourceparts=-",
+            "-o", f"Dir::State::lists={cache}/lists", "-o", f"Dir::Cache={cache}",
+            "-o", "APT::Sandbox::User=root"]
+
+
+def kernel():
+    """Debian's newest kernel, unpacked: an image.Kernel."""
+    packages.install(packages.IMAGES)
+    with paths.locked():
+        cache = paths.LAB / "apt" / "backports"
+        options = _options(cache)
+        _output(["apt-get", *options, "update"], "apt cannot read Debian's backports")
+        about = _output(["apt-cache", *options, "show", META], "no kernel in Debian's backports")
+        name = re.search(r"^Depends: (linux-image-\S+)", about, re.M)[1]
+        if not list(cache.glob(f"{name}_*.deb")):
+            step(f"downloading {name}")
+            _output(["apt-get", *options, "download", name], f"apt-get could not download {name}", cache)
+        return image.Kernel(sorted(cache.glob(f"{name}_*.deb"))[-1:])
+
+
+def guest_files():
+    """The kernel and the initramfs for guests: {name: bytes}."""
+    new = kernel()
+    target = new.tree / "guest-initrd"
+    if not target.exists():
+        static = packages.Closure(packages.INITRD)
+        busybox = next(d for d in static.fetch() if d.name.startswith("busybox"))
+        image.small_initrd(new, busybox, target, modules.DOMU)
+    return {"vmlinuz": new.image.read_bytes(), "initrd": target.read_bytes()}
