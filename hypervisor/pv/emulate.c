@@ -8,6 +8,7 @@
 #include <zelo/domain.h>
 #include <zelo/guest.h>
 #include <zelo/lib.h>
+#include <zelo/trace.h>
 #include <arch/cpu.h>
 
 #include "emulate.h"
@@ -238,6 +239,7 @@ bool pv_emulate_privileged(struct cpu_user_regs *regs)
         return false;
     switch (run(&e)) {
     case EMUL_DONE:
+        trace(TRC_PV_EMULATE_PRIVOP | TRC_64_FLAG, (u32)regs->rip, (u32)(regs->rip >> 32));
         advance(regs, e.long_mode, e.at);
         return true;
     case EMUL_AGAIN:
@@ -267,6 +269,7 @@ bool pv_emulate_forced_cpuid(struct cpu_user_regs *regs)
     if (guest_read(bytes, va, 2) || memcmp(bytes, wanted, 2) || guest_read(bytes, va, sizeof(bytes)) ||
         memcmp(bytes, wanted, sizeof(wanted)))
         return false;
+    trace(TRC_PV_FORCED_INVALID_OP | TRC_64_FLAG, (u32)regs->rip, (u32)(regs->rip >> 32));
     e.kernel = true; /* the prefix is no privilege: it works in user mode as well */
     (void)emul_cpuid(&e);
     advance(regs, e.long_mode, sizeof(wanted));
