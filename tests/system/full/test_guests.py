@@ -18,16 +18,15 @@ menuentry 'Debian' {
 """
 
 
-@pytest.fixture(name="own_kernel", scope="module")
+@pytest.fixture(name="own_kernel", scope="module", autouse=True)
 def _own_kernel(dom0):
-    """A guest's root with a kernel, an initrd and GRUB's menu in /boot."""
+    """A guest's root, /dev/lab/own, with a kernel, an initrd and GRUB's menu in /boot."""
     dom0.check("/lab-volume own", 90)
     dom0.check("mount /dev/lab/own /mnt && mkdir -p /mnt/boot/grub && cp /boot/vmlinuz /mnt/boot/"
                " && cp /boot/guest-initrd /mnt/boot/initrd"
                f" && printf %s {shlex.quote(GRUB_CFG)} >/mnt/boot/grub/grub.cfg; umount /mnt", 60)
 
 
-@pytest.mark.usefixtures("own_kernel")
 @pytest.mark.parametrize("loader", ["pygrub", "grub"])
 def test_kernel_from_its_disk(dom0, loader):
     """The menu's second entry runs, with its command line."""
@@ -49,7 +48,7 @@ def test_newest_kernel(dom0):
     if dom0.missing:
         pytest.skip(dom0.missing)
     own = dom0.check("uname -r")
-    guest = dom0.guest("newest", vcpus=2, memory=256)
+    guest = dom0.guest("own", vcpus=2, memory=256)
     guest.config = guest.config.replace("/boot/vmlinuz", "/lab/newest-vmlinuz").replace(
         "/boot/guest-initrd", "/lab/newest-initrd")
     with guest:
@@ -61,11 +60,11 @@ def test_newest_kernel(dom0):
 
 def test_large(dom0):
     """8 vCPUs and 4 GB: all are there and work."""
-    with dom0.guest("large", vcpus=8, memory=4096, disk=False) as guest:
+    with dom0.guest("own", vcpus=8, memory=4096) as guest:
         assert int(guest.check("nproc")) == 8
-        assert int(guest.check("awk '/MemTotal/ {print $2}' /proc/meminfo")) > 3900 << 10
-        guest.check("mount -o remount,size=3500M /dev/shm;"
-                    " head -c 3G /dev/zero >/dev/shm/big && [ $(stat -c %s /dev/shm/big) = $((3 << 30)) ]", 200)
+        assert int(guest.check("awk '/MemTotal/ {print $2}' /proc/meminfo")) > 3800 << 10
+        guest.check("mount -o remount,size=3500M /dev/shm; head -c 3G /dev/zero >/dev/shm/big"
+                    " && [ $(stat -c %s /dev/shm/big) = $((3 << 30)) ]", 200)
 
 
 def _diskless(name, memory, vcpus):
@@ -102,7 +101,6 @@ def _libvirt(dom0):
     dom0.run("kill $(cat /run/libvirtd.pid)")
 
 
-@pytest.mark.usefixtures("own_kernel")
 def test_libvirt(libvirt):
     """`virsh` lists, starts and shuts down."""
     rows = [line.split() for line in libvirt.check(f"{URI} list --all").splitlines()]
