@@ -27,6 +27,7 @@ def _guest(dom0):
 
 def test_resource(dom0):
     """Maps grant tables of new domains by XENMEM_acquire_resource."""
+    dom0.check(f"{BIN}/test-resource 2>&1", 60)
     left = Left(dom0)
     output = dom0.check(f"{BIN}/test-resource 2>&1", 60)
     assert re.search(r"Test x86 PV\n  Created d\d+\n  Test grant table\n", output), output
@@ -64,7 +65,7 @@ def test_xenctx(dom0, guest):
     assert re.search(r"^rip: ffffffff[0-9a-f]{8}", output, re.M), output
     assert re.search(r"cr3: [0-9a-f]+", output), output
     assert "Stack:" in output and "Call Trace:" in output
-    assert dom0.run(f"{BIN}/xenctx {guest} 9").status != 0
+    assert "No such process" in dom0.run(f"{BIN}/xenctx {guest} 9").output    # its status is 0
 
 
 def test_mfndump(dom0, guest):
@@ -78,7 +79,7 @@ def test_mfndump(dom0, guest):
     machine = dom0.check(f"{BIN}/xen-mfndump dump-m2p 2>/dev/null | grep -i 'mfn=0x0*{mfn:x} ' | head -1", 60)
     assert re.search(rf"pfn=0x0*{pfn:x}\b", machine), machine
     same = dom0.check(f"{BIN}/xen-mfndump memcmp-mfns {guest} {mfn:#x} {guest} {mfn:#x} 2>&1")
-    assert "memcmp(1, 2) = 0" in same, same
+    assert "memcpy(1, 2) = 0" in same, same     # xen-mfndump means memcmp
 
 
 # --- xenwatchdogd ---
