@@ -5,7 +5,7 @@ import pathlib
 import re
 import subprocess
 
-from labkit import image, packages, paths
+from labkit import image, modules, packages, paths
 from labkit.ui import LabError, step
 
 META = "linux-image-amd64"

@@ -44,7 +44,7 @@ def _pytest(arguments, report=None):
     if report:
         environment["LAB_REPORT"] = report
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-v", "--tb=short",
-               "--color=no", "--durations=0", "--durations-min=5", "-rs", *arguments, str(SYSTEM)]
+               "--color=no", "--durations=0", "--durations-min=5", "-rs", *arguments]
     return subprocess.run(command, cwd=paths.ROOT, env=environment,
                           stdin=subprocess.DEVNULL, check=False).returncode
 
@@ -62,8 +62,9 @@ def _counted(arguments):
     return counts
 
 
-def system(hypervisor, expression):
-    """The system tests, or those `expression` selects, on one hypervisor."""
+def system(hypervisor, expression, full):
+    """The system tests, or those `expression` selects, on one hypervisor.
+    `full`: those on domain 0 with everything in place of the others."""
     # The compiler is for the tests' own programs and guests.
     packages.install(packages.BUILD + packages.RUN)
     step("system tests")
@@ -71,6 +72,9 @@ def system(hypervisor, expression):
     if expression:
         arguments += ["-k", expression]
     # Modules whose machines have one CPU share this machine's; the others want it for themselves.
+    if full:
+        return _counted([*arguments, str(SYSTEM / "full")])
+    arguments += [f"--ignore={SYSTEM / 'full'}", str(SYSTEM)]
     together = ["-m", "one_cpu", "-n", str(min(2, os.cpu_count())), "--dist", "loadfile"]
     counts = _counted(arguments + together)
     return [a + b for a, b in zip(counts, _counted(arguments + ["-m", "not one_cpu"]))]
@@ -78,16 +82,16 @@ def system(hypervisor, expression):
 
 def names():
     """`./lab test --list`."""
-    return _pytest(["--collect-only", "-q", "--hypervisor=none"])
+    return _pytest(["--collect-only", "-q", "--hypervisor=none", str(SYSTEM)])
 
 
-def run(hypervisor_of, only_system, expression):
+def run(hypervisor_of, only_system, expression, full):
     """Everything, or a selection. `hypervisor_of` builds or finds what to boot,
     late, so that unit tests run even if it fails."""
     totals = [0, 0, 0]
-    if not only_system and not expression:
+    if not only_system and not expression and not full:
         totals = unit()
-    counts = system(hypervisor_of(), expression)
+    counts = system(hypervisor_of(), expression, full)
     totals = [a + b for a, b in zip(totals, counts)]
     print("{} passed, {} failed, {} skipped".format(*totals), flush=True)
     return 1 if totals[1] or not totals[0] else 0

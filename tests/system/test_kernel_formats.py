@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from labkit import image, lab
+from labkit import image
 from labkit.qemu import Machine
 
 pytestmark = pytest.mark.one_cpu

@@ -67,7 +67,7 @@ def test_live_migration(hosts):
         work = Work(guest)
         _receive(there)
         before = here.free_pages()
-        output = here.check(f"xl -v migrate -s /tmp/there mover 10.17.0.8 2>&1", 240)
+        output = here.check("xl -v migrate -s /tmp/there mover 10.17.0.8 2>&1", 240)
         assert "Migration successful" in output, output
         assert here.names() == []
         assert there.names() == ["mover"]
