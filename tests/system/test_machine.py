@@ -54,7 +54,7 @@ def _machine(request, hypervisor, tmp_path_factory):
         hypervisor=hypervisor, name=f"machine-{kind}", cpus=kind.cpus, machine=kind.type,
         network=kind.card, kernel_args=f"lab.root={ROOT[kind.disk]}", reboots=True,
         qemu=["-drive", f"file={disk},format=raw,if=none,id=root,cache=unsafe",
-              *DEVICE[kind.disk], *(["-device", "ioh3420,id=port"] if kind.type == "q35" else [])])
+              *DEVICE[kind.disk], *(["-device", "ioh3420,id=rootport"] if kind.type == "q35" else [])])
     with Dom0.booted(config) as booted:
         booted.kind = kind
         booted.disk = disk
