@@ -57,8 +57,9 @@ def _parser():
                          help="run only the system tests, on this hypervisor; `xen` is Debian's")
     command.add_argument("-k", dest="expression", metavar="EXPR",
                          help="only the system tests whose names match (pytest's -k)")
-    command.add_argument("--full", action="store_true",
-                         help="in place of these the tests on a domain 0 with Python, QEMU, NBD, libvirt")
+    command.add_argument("--long", action="store_true",
+                         help="in place of these the long tests: two hosts, a hundred domains, the Debian"
+                              " package, a domain 0 with Python, QEMU, NBD and libvirt")
     command.add_argument("--list", action="store_true", help="list the system tests")
 
     add("deb", deb, "Build the hypervisor's Debian package in build/.")
@@ -110,7 +111,7 @@ def test(options):
     if options.list:
         return tests.names()
     return tests.run(lambda: lab.hypervisor(options.hypervisor),
-                     options.hypervisor is not None, options.expression, options.full)
+                     options.hypervisor is not None, options.expression, options.long)
 
 
 def deb(_options):

@@ -62,22 +62,20 @@ def _counted(arguments):
     return counts
 
 
-def system(hypervisor, expression, full):
+def system(hypervisor, expression, long):
     """The system tests, or those `expression` selects, on one hypervisor.
-    `full`: those on domain 0 with everything in place of the others."""
+    `long`: the long ones in place of the others."""
     # The compiler is for the tests' own programs and guests.
     packages.install(packages.BUILD + packages.RUN)
     step("system tests")
-    arguments = [f"--hypervisor={hypervisor}"]
+    arguments = [f"--hypervisor={hypervisor}", str(SYSTEM)]
     if expression:
         arguments += ["-k", expression]
+    marked = "long" if long else "not long"
     # Modules whose machines have one CPU share this machine's; the others want it for themselves.
-    if full:
-        return _counted([*arguments, str(SYSTEM / "full")])
-    arguments += [f"--ignore={SYSTEM / 'full'}", str(SYSTEM)]
-    together = ["-m", "one_cpu", "-n", str(min(2, os.cpu_count())), "--dist", "loadfile"]
+    together = ["-m", f"{marked} and one_cpu", "-n", str(min(2, os.cpu_count())), "--dist", "loadfile"]
     counts = _counted(arguments + together)
-    return [a + b for a, b in zip(counts, _counted(arguments + ["-m", "not one_cpu"]))]
+    return [a + b for a, b in zip(counts, _counted(arguments + ["-m", f"{marked} and not one_cpu"]))]
 
 
 def names():
@@ -85,13 +83,13 @@ def names():
     return _pytest(["--collect-only", "-q", "--hypervisor=none", str(SYSTEM)])
 
 
-def run(hypervisor_of, only_system, expression, full):
+def run(hypervisor_of, only_system, expression, long):
     """Everything, or a selection. `hypervisor_of` builds or finds what to boot,
     late, so that unit tests run even if it fails."""
     totals = [0, 0, 0]
-    if not only_system and not expression and not full:
+    if not only_system and not expression and not long:
         totals = unit()
-    counts = system(hypervisor_of(), expression, full)
+    counts = system(hypervisor_of(), expression, long)
     totals = [a + b for a, b in zip(totals, counts)]
     print("{} passed, {} failed, {} skipped".format(*totals), flush=True)
     return 1 if totals[1] or not totals[0] else 0

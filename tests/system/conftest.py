@@ -18,6 +18,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "one_cpu: its machines have one CPU, so that two such modules may run at once")
+    config.addinivalue_line("markers", "long: left to `./lab test --long`")
 
 
 def pytest_runtest_logreport(report):

@@ -11,7 +11,7 @@ import pytest
 from labkit import deb, grub, installed
 from labkit.agent import Agent
 
-pytestmark = pytest.mark.one_cpu
+pytestmark = [pytest.mark.one_cpu, pytest.mark.long]
 BOOT_SECONDS = 240
 MENU_SECONDS = 240      # Debian's scripts start hundreds of processes for it
 # As in labkit/installed/default-grub; GRUB's script puts its stand-in first.

@@ -36,6 +36,7 @@ def _settled(dom0):
     return dom0.free_pages()
 
 
+@pytest.mark.long
 def test_a_hundred(dom0):
     """Half of them made one after the other, half eight at a time; all alive; all
     destroyed. What is not back then are domain 0's own lists of ports and

@@ -10,6 +10,7 @@ from labkit import lab
 from labkit import run as runner
 from workload import Work
 
+pytestmark = pytest.mark.long
 PORT = 8002
 # What `xl migrate -s` runs in place of ssh, with the host's name first.
 THERE = f"""#!/bin/bash

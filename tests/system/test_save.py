@@ -60,6 +60,7 @@ def test_truncated_file(dom0, guest):
     assert dom0.free_pages() == pages
 
 
+@pytest.mark.long
 def test_live_migration(dom0, guest):
     """`xl migrate` to the same host, live: what the guest writes meanwhile comes over too."""
     work = Work(guest)

@@ -1,10 +1,19 @@
 # SPDX-License-Identifier: MIT
 """The one machine of these tests."""
+import pathlib
+
 import pytest
 
 from dom0 import Dom0
 from labkit import backports, lab
 from labkit.ui import LabError
+
+
+def pytest_collection_modifyitems(items):
+    """All of them are long."""
+    for item in items:
+        if pathlib.Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="package")
