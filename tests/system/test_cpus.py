@@ -9,6 +9,8 @@ import pytest
 
 from dom0 import tiny
 
+pytestmark = pytest.mark.long
+
 
 # --- vCPUs ---
 
