@@ -9,7 +9,7 @@ import pytest
 
 from dom0 import tiny
 
-pytestmark = pytest.mark.one_cpu
+pytestmark = [pytest.mark.one_cpu, pytest.mark.long]
 MACHINE = {"memory": 1280, "cpus": 1}
 PAGES_PER_MB = 256
 OWN = "/sys/devices/system/xen_memory/xen_memory0"
