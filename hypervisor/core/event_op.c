@@ -25,25 +25,11 @@ union event_arg {
 
 /* --- operations on a domain that the caller names: itself or one it controls --- */
 
-static int event_op_domain(domid_t id, struct domain **out)
-{
-    struct domain *d = domain_get(id);
-
-    if (!d)
-        return -ESRCH;
-    if (d != current->domain && !domain_controls(current->domain, d)) {
-        domain_put(d);
-        return -EPERM;
-    }
-    *out = d;
-    return 0;
-}
-
 static int op_alloc_unbound(union event_arg *u)
 {
     domid_t remote = u->alloc_unbound.remote_dom;
     struct domain *d;
-    int rc = event_op_domain(u->alloc_unbound.dom, &d);
+    int rc = domain_target_get(u->alloc_unbound.dom, &d);
 
     if (rc)
         return rc;
@@ -55,7 +41,7 @@ static int op_alloc_unbound(union event_arg *u)
 static int op_status(union event_arg *u)
 {
     struct domain *d;
-    int rc = event_op_domain(u->status.dom, &d);
+    int rc = domain_target_get(u->status.dom, &d);
 
     if (rc)
         return rc;
@@ -67,7 +53,7 @@ static int op_status(union event_arg *u)
 static int op_reset(union event_arg *u)
 {
     struct domain *d;
-    int rc = event_op_domain(u->reset.dom, &d);
+    int rc = domain_target_get(u->reset.dom, &d);
 
     if (rc)
         return rc;

@@ -8,16 +8,11 @@
 
 int grant_query_domain(domid_t id, struct domain **out)
 {
-    struct domain *d = domain_get(id);
+    int rc = domain_target_get(id, out);
 
-    if (!d)
-        return GNTST_bad_domain;
-    if (d != current->domain && !domain_controls(current->domain, d)) {
-        domain_put(d);
-        return GNTST_permission_denied;
-    }
-    *out = d;
-    return GNTST_okay;
+    if (!rc)
+        return GNTST_okay;
+    return rc == -ESRCH ? GNTST_bad_domain : GNTST_permission_denied;
 }
 
 /* Frame numbers of the first n of the frames, to the guest's array of 64-bit words at va. */

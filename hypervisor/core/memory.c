@@ -47,20 +47,6 @@ static const struct memory_entry {
     [XENMEM_acquire_resource] = { memory_acquire_resource, RESUMES },
 };
 
-int memory_target_get(domid_t id, struct domain **out)
-{
-    struct domain *d = domain_get(id);
-
-    if (!d)
-        return -ESRCH;
-    if (d != current->domain && !domain_controls(current->domain, d)) {
-        domain_put(d);
-        return -EPERM;
-    }
-    *out = d;
-    return 0;
-}
-
 unsigned memory_max_order(void)
 {
     return current->domain->is_privileged ? HEAP_MAX_ORDER : GUEST_MAX_ORDER;

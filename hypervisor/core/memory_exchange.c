@@ -76,7 +76,7 @@ static int exchange_read(struct exchange *e, vaddr_t arg)
     if (!memory_heap_flags(e->x.out.mem_flags, &e->heap_flags))
         return -EINVAL;
     e->chunk_order = MAX(e->x.in.extent_order, e->x.out.extent_order);
-    return memory_target_get(e->x.in.domid, &e->d);
+    return domain_target_get(e->x.in.domid, &e->d);
 }
 
 /* The domain's frames from mfn on go to the list: 0, -EINVAL (not its own), -EBUSY (in use). */

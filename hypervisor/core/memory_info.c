@@ -24,7 +24,7 @@ static long domain_number(const struct memory_call *c, long (*number)(const stru
 
     if (copy_from_guest(&q, c->arg))
         return -EFAULT;
-    rc = memory_target_get(q.domid, &d);
+    rc = domain_target_get(q.domid, &d);
     if (rc)
         return rc;
     rc = number(d);
@@ -66,7 +66,7 @@ long memory_claim_pages(struct memory_call *c)
         return -EFAULT;
     if (!handle_is_null(r.extent_start) || r.extent_order || r.mem_flags)
         return -EINVAL;
-    rc = memory_target_get(r.domid, &d);
+    rc = domain_target_get(r.domid, &d);
     if (rc)
         return rc;
     rc = heap_set_claim(d, r.nr_extents);
@@ -152,7 +152,7 @@ static long pod_answer(struct memory_call *c, bool set)
 
     if (copy_from_guest(&t, c->arg))
         return -EFAULT;
-    rc = memory_target_get(t.domid, &d);
+    rc = domain_target_get(t.domid, &d);
     if (rc)
         return rc;
     if (set && !domain_controls(current->domain, d))
@@ -191,7 +191,7 @@ long memory_for_translated_only(struct memory_call *c)
 
     if (copy_from_guest(&id, c->arg))
         return -EFAULT;
-    rc = memory_target_get(id, &d);
+    rc = domain_target_get(id, &d);
     if (rc)
         return rc;
     domain_put(d);

@@ -84,7 +84,7 @@ long memory_set_memory_map(struct memory_call *c)
         return -EFAULT;
     if (!f.map.nr_entries || f.map.nr_entries > DOMAIN_MAP_MAX)
         return -EINVAL;
-    rc = memory_target_get(f.domid, &d);
+    rc = domain_target_get(f.domid, &d);
     if (rc)
         return rc;
     rc = domain_controls(current->domain, d) ? domain_map_set(d, &f.map) : -EPERM;

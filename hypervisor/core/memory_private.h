@@ -23,9 +23,6 @@ memory_fn memory_maximum_ram_page, memory_current_reservation, memory_maximum_re
 memory_fn memory_memory_map, memory_machine_memory_map, memory_set_memory_map;
 memory_fn memory_acquire_resource;
 
-/* The domain of the number, referenced, if the caller is it or controls it: -ESRCH, -EPERM. */
-int must_check memory_target_get(domid_t id, struct domain **out);
-
 /* Largest extent that the caller may ask for, as an order. */
 unsigned memory_max_order(void);
 /* HEAP_ flags for mem_flags; false if they name memory that there is not. */

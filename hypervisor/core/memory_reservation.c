@@ -110,7 +110,7 @@ static int reservation_read(struct reservation *q, const struct memory_call *c)
         return -EPERM;
     if (!memory_heap_flags(q->r.mem_flags, &q->heap_flags))
         return -EINVAL;
-    return memory_target_get(q->r.domid, &q->d);
+    return domain_target_get(q->r.domid, &q->d);
 }
 
 static long reservation_run(struct memory_call *c, extent_fn *fn)

@@ -78,7 +78,7 @@ long memory_acquire_resource(struct memory_call *c)
     rc = resource_check(&r);
     if (rc)
         return rc;
-    rc = memory_target_get(r.domid, &d);
+    rc = domain_target_get(r.domid, &d);
     if (rc)
         return rc;
     if (!domain_controls(current->domain, d)) {

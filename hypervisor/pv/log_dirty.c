@@ -72,20 +72,6 @@ void log_dirty_free(struct domain *d)
     d->pv.log_dirty = NULL;
 }
 
-/*
- * The guest says how many pages it numbers; what it says beyond four times the
- * memory it may have is no p2m anyone could send.  A record that is there
- * already serves if it has room for those.
- */
-static u64 pages_to_record(const struct domain *d)
-{
-    u64 have = MAX((u64)d->max_pages, (u64)d->tot_pages), says = READ_ONCE(d->shared_info->arch.max_pfn);
-
-    if (says > 4 * have + BITS_PER_PIECE)
-        return 0;
-    return d->pv.log_dirty ? says : MAX(says, 2 * have);
-}
-
 static struct log_dirty *log_dirty_make(u64 pages)
 {
     u64 pieces = DIV_ROUND_UP(pages, BITS_PER_PIECE);
@@ -109,24 +95,27 @@ static void log_dirty_clear(struct log_dirty *l)
 {
     for (u64 i = 0; i < DIV_ROUND_UP(l->pages, BITS_PER_PIECE); i++)
         memset(l->piece[i], 0, PAGE_SIZE);
-    l->faults = l->marked = 0;
 }
 
+/*
+ * The guest says how many pages it numbers; what it says beyond four times the
+ * memory it may have is no p2m anyone could send.  A record that is there
+ * already may still be in use by a CPU that notes a write: it is never
+ * exchanged, only cleared, and serves if it has room.
+ */
 int log_dirty_start(struct domain *d)
 {
+    u64 have = MAX((u64)d->max_pages, (u64)d->tot_pages), says = READ_ONCE(d->shared_info->arch.max_pfn);
     struct log_dirty *l = d->pv.log_dirty;
-    u64 pages = pages_to_record(d);
 
-    if (!pages && !l)
+    if (says > 4 * have + BITS_PER_PIECE || (l && says > l->pages))
         return -E2BIG;
-    /* An earlier record may still be in use by a CPU that notes a write: it is never exchanged, only cleared. */
     if (l) {
-        if (pages > l->pages)
-            return -E2BIG;
         log_dirty_clear(l);
+        l->faults = l->marked = 0;
         return 0;
     }
-    l = log_dirty_make(pages);
+    l = log_dirty_make(MAX(says, 2 * have));
     if (!l)
         return -ENOMEM;
     WRITE_ONCE(d->pv.log_dirty, l);

@@ -431,6 +431,11 @@ static void test_a_p2m_of_no_sane_size(void **state)
     m2p_set(page_to_mfn(t.data[1]), PFN(40000)); /* beyond: not recorded, and nothing breaks */
     assert_true(touch(1, PF_USER | PF_WRITE));
     assert_int_equal(d->pv.log_dirty ? 1 : 0, 1);
+    /* Nor does a record that is there make such a size acceptable. */
+    assert_int_equal(op(XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0, 0), 0);
+    d->shared_info->arch.max_pfn = 1UL << 50;
+    assert_int_equal(op(XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0, 0), -E2BIG);
+    assert_null(d->pv.shadow);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)

@@ -138,6 +138,9 @@ static inline bool domain_controls(const struct domain *by, const struct domain 
     return by->is_privileged || (by->target && by->target == d);
 }
 
+/* The domain of the number, referenced, if the caller is it or controls it: -ESRCH, -EPERM. core/domain_target.c */
+int must_check domain_target_get(domid_t id, struct domain **out);
+
 void vcpu_free(struct vcpu *v);         /* NULL is fine; v does not run and cannot be found */
 
 int vcpu_register_info(struct vcpu *v, u64 gmfn, unsigned offset);
