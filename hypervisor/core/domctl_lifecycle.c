@@ -278,8 +278,7 @@ int domctl_hypercall_init(struct domain *d, struct xen_domctl *op, bool *copybac
     if (page_get_and_type(p, d, PGT_WRITABLE))
         return -EACCES;
     hypercall_page_fill(mfn_to_virt(mfn));
-    pv_mark_page_dirty(p);
-    page_put_and_type(p);
+    page_put_written(p);
     return 0;
 }
 

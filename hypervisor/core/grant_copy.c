@@ -28,8 +28,7 @@ static void side_release(struct side *s)
         grant_use_put(&s->use);
         domain_put(s->owner);
     } else if (s->use.write) {
-        pv_mark_page_dirty(s->use.page);
-        page_put_and_type(s->use.page);
+        page_put_written(s->use.page);
     } else {
         page_put(s->use.page);
     }

@@ -262,8 +262,7 @@ int grant_use_get(struct domain *owner, u32 ref, domid_t by, bool write, unsigne
 void grant_use_put(struct grant_use *u)
 {
     if (u->write) {
-        pv_mark_page_dirty(u->page);
-        page_put_and_type(u->page);
+        page_put_written(u->page);
     } else {
         page_put(u->page);
     }

@@ -41,8 +41,7 @@ static void device_put(const struct maptrack *m)
         page_put(p);
         return;
     }
-    pv_mark_page_dirty(p);
-    page_put_and_type(p);
+    page_put_written(p);
 }
 
 static bool nothing_mapped(const struct maptrack *m)

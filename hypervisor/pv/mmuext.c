@@ -223,8 +223,7 @@ static int ext_clear_page(const struct ext *x)
     if (!p)
         return -EINVAL;
     memset(page_to_virt(p), 0, PAGE_SIZE);
-    pv_mark_page_dirty(p);
-    page_put_and_type(p);
+    page_put_written(p);
     return 0;
 }
 
@@ -237,8 +236,7 @@ static int ext_copy_page(const struct ext *x)
     to = ext_writable_get(x);
     if (to) {
         memmove(page_to_virt(to), page_to_virt(from), PAGE_SIZE);
-        pv_mark_page_dirty(to);
-        page_put_and_type(to);
+        page_put_written(to);
     }
     page_put(from);
     return to ? 0 : -EINVAL;

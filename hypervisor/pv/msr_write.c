@@ -46,8 +46,7 @@ static int write_hypercall_page(struct domain *d, u64 value)
     if (page_get_and_type(page, d, PGT_WRITABLE))
         return -EPERM;
     hypercall_page_fill(mfn_to_virt(m));
-    pv_mark_dirty(d, m);
-    page_put_and_type(page);
+    page_put_written(page);
     return 0;
 }
 

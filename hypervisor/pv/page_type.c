@@ -266,3 +266,9 @@ void page_put_and_type(struct page *p)
     page_put_type(p);
     page_put(p);
 }
+
+void page_put_written(struct page *p)
+{
+    pv_mark_page_dirty(p);
+    page_put_and_type(p);
+}

@@ -113,6 +113,8 @@ int must_check page_put_type_preemptible(struct page *p);
 /* page_get and page_get_type in one; nothing is held on failure. */
 int must_check page_get_and_type(struct page *p, struct domain *d, u64 type);
 void page_put_and_type(struct page *p);
+/* The same for one that was written to other than by its owner's own mappings: log-dirty mode takes note. */
+void page_put_written(struct page *p);
 
 /* --- core/heap.c --- */
 #define HEAP_MAX_ORDER 20
