@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The newest kernel that Debian has packaged for this release: the one of its
 backports, from wherever this machine has Debian from."""
-import pathlib
 import re
 import subprocess
 
@@ -9,7 +8,6 @@ from labkit import image, modules, packages, paths
 from labkit.ui import LabError, step
 
 META = "linux-image-amd64"
-KEYRING = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 def _output(command, why, cwd=None):
@@ -22,12 +20,9 @@ def _output(command, why, cwd=None):
 
 def _source():
     """The line for sources.list, made of the machine's own."""
-    targets = _output(["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)",
-                       "Created-By: Packages"], "apt does not tell its sources")
-    for uri, name, component in (line.split() for line in targets.splitlines()):
-        if component == "main" and re.fullmatch(r"[a-z]+", name) and "debian" in uri:
-            signed = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
-            return f"deb {signed}{uri} {name}-backports main\n"
+    for uri, name, component in packages.sources():
+        if component == "main" and re.fullmatch(r"[a-z]+", name):
+            return packages.source_line(uri, f"{name}-backports")
     raise LabError("this machine has no Debian source to take backports from")
 
 

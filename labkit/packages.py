@@ -2,7 +2,9 @@
 """Debian packages by name: those the lab needs on this machine, and the ones
 its images are made of. The machine's own apt sources decide where they come
 from; nothing here knows a mirror."""
+import hashlib
 import os
+import pathlib
 import re
 import subprocess
 
@@ -17,6 +19,7 @@ RUN = ["qemu-system-x86"]
 TEST = ["python3-pytest", "python3-pytest-xdist", "zstd", "lz4"]
 GRUB = ["grub-common", "grub-pc-bin", "grub-efi-amd64-bin", "ovmf", "mtools"]
 PARTITIONS = ["fdisk"]
+BOOTSTRAP = ["mmdebstrap", "debian-archive-keyring"]
 GDB = ["gdb"]
 
 # Inside the images.
@@ -27,18 +30,21 @@ BASE = ["base-files", "base-passwd", "bash", "coreutils", "dash", "util-linux",
 DOM0 = BASE + ["lvm2", "xen-utils-4.17", "xen-utils-common", "xenstore-utils",
                "perl-base", "ethtool", "linux-image-amd64"]
 INSTALLED = DOM0 + ["dpkg", "diffutils", "grub2-common", "grub-pc-bin", "grub-efi-amd64-bin"]
+HOST = ["systemd-sysv", "ifupdown", "isc-dhcp-client", "linux-image-amd64", "initramfs-tools", "grub2-common",
+        "grub-pc-bin", "grub-efi-amd64-bin", "openssh-client"]
 DEMO = BASE + ["dpkg", "stress-ng"]
 INITRD = ["busybox-static"]
 XEN = ["xen-hypervisor-4.17-amd64"]
 
 
-def _sudo(command):
-    return command if os.geteuid() == 0 else ["sudo"] + command
+def as_root(command):
+    """The command, with sudo if need be."""
+    return command if os.geteuid() == 0 else ["sudo", *command]
 
 
 def _apt_get(*arguments):
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-    command = _sudo(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", *arguments])
+    command = as_root(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", *arguments])
     result = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                             check=False)
@@ -46,15 +52,17 @@ def _apt_get(*arguments):
         raise LabError(f"apt-get {' '.join(arguments)} failed:\n{result.stdout}")
 
 
-def _installed(name):
-    result = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Status}", name],
+def _installed(names):
+    """Those of the packages that this machine has. dpkg's status is 1 for one it does not know."""
+    result = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\\n", *names],
                             capture_output=True, text=True, check=False)
-    return result.stdout.strip() == "installed"
+    return set(re.findall(r"^(\S+) installed$", result.stdout, re.M))
 
 
 def install(names):
     """Install what is missing of `names` on this machine."""
-    missing = [name for name in names if not _installed(name)]
+    there = _installed(names)
+    missing = [name for name in names if name not in there]
     if not missing:
         return
     step(f"installing {' '.join(missing)}")
@@ -63,13 +71,54 @@ def install(names):
         _apt_get("install", "-y", "--no-install-recommends", *missing)
 
 
+def sources():
+    """This machine's Debian archives: (address, suite's code name, component) of each."""
+    result = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)",
+                             "Created-By: Packages"], capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise LabError(f"apt does not tell its sources:\n{result.stderr}")
+    return [tuple(line.split()) for line in result.stdout.splitlines() if "debian" in line]
+
+
+KEYRING = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+
+def source_line(uri, suite):
+    """A line for sources.list."""
+    signed = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
+    return f"deb {signed}{uri} {suite} main\n"
+
+
+LISTS = pathlib.Path("/var/lib/apt/lists")
+
+
 class Closure:
     """A set of packages with all they depend on, resolved by apt as if onto an
     empty system, so that the answer is the same on every machine."""
 
     def __init__(self, names):
         self.names = list(names)
-        self.files = self._resolve()
+        self.files = self._known() or self._resolve()
+
+    def _remembered(self):
+        """Where the answer is kept, for these names and apt's lists as they are."""
+        lists = [(path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(LISTS.iterdir())]
+        key = hashlib.sha256(repr((self.names, lists)).encode()).hexdigest()[:16]
+        return paths.LAB / "apt" / "closures" / key
+
+    def _known(self):
+        """The answer given before: apt takes seconds for it."""
+        try:
+            return self._remembered().read_text(encoding="ascii").split()
+        except FileNotFoundError:
+            return []
+
+    def _remember(self, names):
+        path = self._remembered()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}")
+        partial.write_text("\n".join(names), encoding="ascii")
+        partial.rename(path)
 
     @staticmethod
     def _options(archives):
@@ -96,8 +145,9 @@ class Closure:
         if result.returncode:
             raise LabError(f"apt cannot resolve {' '.join(self.names)}:\n{result.stderr}")
         # Lines are: 'URI' FILE SIZE HASH.
-        names = re.findall(r"^'[^']*' (\S+\.deb) \d+", result.stdout, re.M)
-        return sorted(names)
+        names = sorted(re.findall(r"^'[^']*' (\S+\.deb) \d+", result.stdout, re.M))
+        self._remember(names)
+        return names
 
     def fetch(self):
         """Download every package; return the paths of the .deb files."""

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Options, the closing report, and the fixtures every system test shares."""
+import contextlib
 import gzip
 import json
 import os
@@ -8,6 +9,7 @@ import pathlib
 import pytest
 
 from labkit import lab, paths
+from labkit.ui import LabError
 
 COUNTS = {"passed": 0, "failed": 0, "skipped": 0}
 
@@ -62,12 +64,61 @@ def programs(tmp_path_factory):
     return build_all(tmp_path_factory.mktemp("programs"))
 
 
+def _settings(module):
+    """What a module asks of its machine, with a dict named MACHINE."""
+    return dict(getattr(module, "MACHINE", {}))
+
+
+def pytest_collection_modifyitems(items):
+    """Modules with the same machine follow each other, so that they share it; before them those with others."""
+    items.sort(key=lambda item: repr(sorted(_settings(item.module).items())) if "dom0" in item.fixturenames else "")
+
+
+class Kept:
+    """The machine of the modules before, for the next one that asks for the same."""
+
+    def __init__(self):
+        self._machine = contextlib.ExitStack()
+        self._settings = None
+        self._dom0 = None
+
+    def get(self, settings, boot):
+        """Domain 0 of a machine with these settings. `boot`: makes it, as a context."""
+        if settings != self._settings or not self._as_new():
+            self.close()
+            self._dom0 = self._machine.enter_context(boot())
+            self._settings = settings
+        return self._dom0
+
+    def _as_new(self):
+        """Nothing of the module before is in the way of the next."""
+        try:
+            return not self._dom0.names()
+        except LabError:
+            return False
+
+    def close(self):
+        """End the machine."""
+        self._settings = None
+        self._machine.close()
+
+
+@pytest.fixture(scope="session")
+def kept():
+    """The only Kept of this process."""
+    machine = Kept()
+    yield machine
+    machine.close()
+
+
 @pytest.fixture(scope="module")
-def dom0(request, hypervisor, programs):
-    """Domain 0 of a module's machine, up, with the tools and guests' disks.
-    A module changes the machine with a dict named MACHINE."""
+def dom0(request, hypervisor, programs, kept):
+    """Domain 0 of a module's machine, up, with the tools and guests' disks."""
     from dom0 import Dom0
-    settings = dict(getattr(request.module, "MACHINE", {}))
-    config = lab.Config(hypervisor=hypervisor, name=request.module.__name__, **settings)
-    with Dom0.with_guests(config, programs) as booted:
-        yield booted
+    settings = _settings(request.module)
+
+    def boot():
+        config = lab.Config(hypervisor=hypervisor, name=request.module.__name__, **settings)
+        return Dom0.with_guests(config, programs)
+
+    return kept.get(settings, boot)

@@ -9,6 +9,7 @@ import re
 import pytest
 
 from labkit import deb, grub, installed
+from labkit import disk as layout
 from labkit.agent import Agent
 
 pytestmark = [pytest.mark.one_cpu, pytest.mark.long]
@@ -88,7 +89,7 @@ def disk(gzipped_hypervisor, tmp_path_factory):
     source = installed.Installed()
     path = source.copy(directory / "disk.img")
     package = deb.make(directory, gzipped_hypervisor)
-    grub.run("mcopy", "-i", installed.efi_partition(path), package, "::/zelo.deb")
+    grub.run("mcopy", "-i", layout.efi_partition(path), package, "::/zelo.deb")
     with _booted("install", path, more=source.without_grub()) as booted:
         _install_grub(booted)
         said = booted.check("dpkg -i /boot/efi/zelo.deb", MENU_SECONDS + 60)
@@ -111,14 +112,14 @@ def _check_zelo(booted, console, firmware):
 
 
 def test_bios(disk, tmp_path):
-    with _booted("install-bios", installed.copy(disk, tmp_path / "disk.img")) as booted:
+    with _booted("install-bios", layout.copy(disk, tmp_path / "disk.img")) as booted:
         _check_zelo(booted, booted.machine.console.text(), "bios")
         booted.power_off()
 
 
 def test_uefi_and_removed(disk, tmp_path):
     """On UEFI; there the package goes, and what it had brought."""
-    with _booted("install-uefi", installed.copy(disk, tmp_path / "disk.img"), "ovmf") as booted:
+    with _booted("install-uefi", layout.copy(disk, tmp_path / "disk.img"), "ovmf") as booted:
         _check_zelo(booted, booted.machine.console.text(), "ovmf")
         booted.check("dpkg -P zelo-hypervisor", MENU_SECONDS + 60)
         left = booted.check("ls /boot /etc/default/grub.d; grep -v '^#' /boot/grub/grub.cfg")

@@ -13,6 +13,7 @@ class Work:
 
     def __init__(self, guest):
         self.guest = guest
+        self.downtime = None    # after verify(): the longest the guest stood still, in seconds
         self.dom0 = guest.dom0
         self.dom0.check("rm -f /tmp/sent /tmp/fifo; mkfifo /tmp/fifo;"
                         f" (for i in $(seq {PIECES}); do head -c 100k /dev/urandom; sleep 0.1; done"
@@ -21,7 +22,8 @@ class Work:
         guest.check("rm -f /tmp/got; (cat </dev/tcp/10.17.0.1/7301 >/tmp/stream;"
                     " sha256sum </tmp/stream >/tmp/got) >/dev/null 2>&1 &")
         self.memory = guest.check(f"head -c {MEGABYTES}M /dev/urandom >/tmp/data; sha256sum </tmp/data")
-        guest.check("(while :; do n=$((n + 1)); echo $n >/root/new; mv /root/new /root/count; sleep 0.1; done)"
+        guest.check("rm -f /tmp/ticks; (while :; do n=$((n + 1)); echo $n >/root/new; mv /root/new /root/count;"
+                    " date +%s%N >>/tmp/ticks; sleep 0.1; done)"
                     " >/dev/null 2>&1 & echo $! >/tmp/pid; until [ -e /root/count ]; do sleep 0.1; done")
 
     def verify(self, guest):
@@ -32,5 +34,7 @@ class Work:
         self.dom0.wait_until("[ -e /tmp/sent ]", 60)
         guest.check("until [ -s /tmp/got ]; do sleep 0.1; done", 60)
         assert guest.check("cat /tmp/got") == self.dom0.check("sha256sum </tmp/stream")
+        ticks = [int(line) for line in guest.check("cat /tmp/ticks").split()]
+        self.downtime = max(after - before for before, after in zip(ticks, ticks[1:])) / 1e9
         guest.check("kill $(cat /tmp/pid); rm /tmp/stream /tmp/data; ping -q -c 1 10.17.0.1;"
                     " head -c 4M /dev/urandom >/root/data; sync")
