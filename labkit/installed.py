@@ -83,7 +83,7 @@ class Installed:
 
     def without_grub(self):
         """QEMU's options to start the disk's Linux where no GRUB is on it yet."""
-        return layout.direct(self.kernel.image, self.initrd, "lab.agent=ttyS1")
+        return layout.direct(self.kernel.image, self.initrd, "norandmaps lab.agent=ttyS1")
 
 
 def machine(name, disk, firmware="bios", more=()):

@@ -70,8 +70,9 @@ def _settings(module):
 
 
 def pytest_collection_modifyitems(items):
-    """Modules with the same machine follow each other, so that they share it; before them those with others."""
-    items.sort(key=lambda item: repr(sorted(_settings(item.module).items())) if "dom0" in item.fixturenames else "")
+    """Modules with the same machine follow each other, so that they share it; after them those with others."""
+    items.sort(key=lambda item: (1, "") if "dom0" not in item.fixturenames
+               else (0, repr(sorted(_settings(item.module).items()))))
 
 
 class Kept:
@@ -109,6 +110,13 @@ def kept():
     machine = Kept()
     yield machine
     machine.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quiet(request, kept):
+    """A module with machines of its own finds no other one at work."""
+    if "dom0" not in request.fixturenames:
+        kept.close()
 
 
 @pytest.fixture(scope="module")

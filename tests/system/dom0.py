@@ -114,7 +114,7 @@ class Guest:
         self.volume = f"/dev/lab/{name}" if disk else None
         lines = [f'name = "{name}"', f"memory = {memory}", f"vcpus = {vcpus}",
                  'kernel = "/boot/vmlinuz"', 'ramdisk = "/boot/guest-initrd"',
-                 f'extra = "console=hvc0 quiet lab.agent=console lab.name={name}'
+                 f'extra = "console=hvc0 quiet norandmaps lab.agent=console lab.name={name}'
                  f' lab.ip={self.ip} {arguments}"',
                  f'disk = [ "phy:{self.volume},xvda,w" ]' if disk else "",
                  'vif = [ "bridge=xenbr0" ]' if vif else "", settings]

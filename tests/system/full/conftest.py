@@ -17,9 +17,10 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="package")
-def dom0(hypervisor, programs):
+def dom0(hypervisor, programs, kept):
     """Domain 0 with everything, and Debian's newest kernel for guests in /lab;
     memory for one large guest."""
+    kept.close()
     config = lab.Config(hypervisor=hypervisor, name="full", full=True, memory=6144, dom0_memory=1024)
     missing = None
     try:

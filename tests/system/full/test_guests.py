@@ -12,7 +12,7 @@ menuentry 'not this one' {
     linux /boot/nothing
 }
 menuentry 'Debian' {
-    linux /boot/vmlinuz console=hvc0 quiet lab.agent=console lab.name=own lab.ip=10.17.0.2 lab.own=1
+    linux /boot/vmlinuz console=hvc0 quiet norandmaps lab.agent=console lab.name=own lab.ip=10.17.0.2 lab.own=1
     initrd /boot/initrd
 }
 """
@@ -69,7 +69,7 @@ def test_large(dom0):
 
 def _diskless(name, memory, vcpus):
     return (f'name = "{name}"\nmemory = {memory}\nvcpus = {vcpus}\nkernel = "/boot/vmlinuz"\n'
-            'ramdisk = "/boot/guest-initrd"\nextra = "console=hvc0 quiet lab.diskless"\n')
+            'ramdisk = "/boot/guest-initrd"\nextra = "console=hvc0 quiet norandmaps lab.diskless"\n')
 
 
 def test_small(dom0):
@@ -85,7 +85,7 @@ def test_small(dom0):
 DOMAIN = """<domain type='xen'><name>virtual</name><memory unit='MiB'>192</memory><vcpu>1</vcpu>
 <os><type arch='x86_64' machine='xenpv'>linux</type><kernel>/boot/vmlinuz</kernel>
 <initrd>/boot/guest-initrd</initrd>
-<cmdline>console=hvc0 quiet lab.agent=console lab.name=virtual lab.ip=10.17.0.2</cmdline></os>
+<cmdline>console=hvc0 quiet norandmaps lab.agent=console lab.name=virtual lab.ip=10.17.0.2</cmdline></os>
 <devices><disk type='block' device='disk'><driver name='phy'/><source dev='/dev/lab/own'/>
 <target dev='xvda' bus='xen'/></disk><interface type='bridge'><source bridge='xenbr0'/></interface>
 <console type='pty'><target type='xen' port='0'/></console></devices></domain>
