@@ -17,7 +17,7 @@ MEGABYTES = 2560
 # QEMU's user network, in the shape of a home's or an office's.
 NETWORK = "net=192.168.1.0/24,host=192.168.1.1,dns=192.168.1.3,dhcpstart=192.168.1.20"
 MIRROR = "http://192.168.1.1:{port}"
-CARD = "ens3"           # where QEMU's machine puts it
+CARD = "ens8"           # where QEMU's machine puts it
 WORDS = "console=ttyS0 norandmaps"
 HOSTS = "127.0.0.1 localhost\n127.0.1.1 host\n"
 INTERFACES = f"auto lo\niface lo inet loopback\n\nallow-hotplug {CARD}\niface {CARD} inet dhcp\n"
@@ -31,10 +31,14 @@ ExecStart=/lab-agent /dev/ttyS1
 [Install]
 WantedBy=multi-user.target
 """
+# A small initramfs: packages make it anew when they are installed, which takes minutes under emulation.
+DRIVERS = "virtio_pci virtio_blk virtio_net ext4 xen-blkfront xen-netfront".split()
 FILES = {"etc/hostname": "host\n", "etc/hosts": HOSTS, "etc/fstab": layout.FSTAB,
+         "etc/initramfs-tools/conf.d/lab": "MODULES=list\nCOMPRESS=gzip\n",
+         "etc/initramfs-tools/modules": "".join(f"{name}\n" for name in DRIVERS),
          "etc/default/grub": GRUB, "etc/network/interfaces": INTERFACES,
          "etc/systemd/system/lab-agent.service": AGENT}
-AFTER = ["passwd -d root", "systemctl enable lab-agent.service", "mkdir -p /boot/efi"]
+AFTER = ["update-initramfs -u", "passwd -d root", "systemctl enable lab-agent.service", "mkdir -p /boot/efi"]
 
 
 def _overlay(path):
@@ -116,5 +120,5 @@ def machine(name, disk, volumes, more=()):
         *grub.options(disk, "bios"),
         "-drive", f"file={volumes},format=raw,if=none,id=volumes,cache=unsafe,discard=unmap",
         "-device", "virtio-blk-pci,drive=volumes,addr=6",
-        "-netdev", f"user,id=net0,{NETWORK}", "-device", "virtio-net-pci,netdev=net0,addr=3", *more])
+        "-netdev", f"user,id=net0,{NETWORK}", "-device", "virtio-net-pci,netdev=net0,addr=8", *more])
     return made
