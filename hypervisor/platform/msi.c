@@ -43,7 +43,7 @@ static void msi_set_masked(struct irq_desc *desc, bool masked)
 
     desc->msi.masked = masked;
     if (control & CONTROL_MASKABLE)
-        pci_modify32(dev->at, dev->msi_pos + msi_data_offset(control) + 4, bit, masked ? bit : 0);
+        pci_modify32(dev->at, (u16)(dev->msi_pos + msi_data_offset(control) + 4), bit, masked ? bit : 0);
 }
 
 static void msi_mask(struct irq_desc *desc)

@@ -116,7 +116,7 @@ void msix_release_table(struct pci_device *dev)
 {
     if (!dev->msix_table || dev->msix_pinned || !list_empty(&dev->msis))
         return;
-    vunmap_io((void *)dev->msix_table, dev->msix_entries * ENTRY_WORDS * sizeof(u32));
+    vunmap_io(dev->msix_table, dev->msix_entries * ENTRY_WORDS * sizeof(u32));
     dev->msix_table = NULL;
 }
 

@@ -93,7 +93,7 @@ int perdomain_init(struct domain *d)
 
     if (!zeros_make())
         return -ENOMEM;
-    d->pv.perdomain_l1_count = DIV_ROUND_UP(d->max_vcpus, VCPUS_PER_L1);
+    d->pv.perdomain_l1_count = DIV_ROUND_UP(d->max_vcpus, (unsigned)VCPUS_PER_L1);
     d->pv.perdomain_l1 = mem_alloc_array(u64 *, d->pv.perdomain_l1_count);
     d->pv.perdomain_l3 = heap_alloc(0, 0);
     l2 = heap_alloc(0, 0);

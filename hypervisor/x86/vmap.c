@@ -174,7 +174,7 @@ void *vmap_io(paddr_t phys, size_t size, unsigned map_flags)
     return va ? va + (phys & PAGE_OFFSET_MASK) : NULL;
 }
 
-void vunmap_io(void *va, size_t size)
+void vunmap_io(const volatile void *va, size_t size)
 {
     vaddr_t start = ALIGN_DOWN((vaddr_t)va, PAGE_SIZE);
 

@@ -50,7 +50,7 @@ void cmdline_report_unknown(void);               /* one warning for each option 
 void paging_init(void);        /* final tables: image with its rights, direct map, vmap area */
 void paging_init_tables(void); /* frame table and M2P, once the heap can serve */
 void *vmap_io(paddr_t phys, size_t size, unsigned map_flags); /* any alignment; never unmapped for boot-time users */
-void vunmap_io(void *va, size_t size);
+void vunmap_io(const volatile void *va, size_t size);
 /* Maps frames at vmap addresses with an unmapped page below and above. */
 void *vmap_frames(const mfn_t *frames, unsigned n, unsigned map_flags);
 void vunmap_frames(void *va, unsigned n);
