@@ -167,9 +167,9 @@ void event_vcpu_move(struct vcpu *v)
 }
 
 /* The scheduler moves vCPUs where it must not wait; here their PIRQs come after. */
-void event_pirqs_follow(void *data)
+void event_pirqs_follow(void *vcpu)
 {
-    struct vcpu *v = data;
+    struct vcpu *v = vcpu;
     struct domain *d = v->domain;
 
     spin_lock(&d->evt.lock);

@@ -106,7 +106,7 @@ static bool root_read(paddr_t at, unsigned entry_size)
     for (unsigned i = 0; i < n; i++) {
         paddr_t entry = 0;
 
-        memcpy(&entry, (const char *)(root + 1) + i * entry_size, entry_size);
+        memcpy(&entry, (const char *)(root + 1) + (size_t)i * entry_size, entry_size);
         if (entry)
             table_note(&tables[table_count++], entry);
     }

@@ -15,7 +15,7 @@
 #define MSIX_CONTROL 2
 #define MSIX_TABLE 4
 #define CONTROL_ENTRIES(c) (((c) & 0x7ffu) + 1)
-#define ENTRY_WORDS 4 /* address low, address high, data, control */
+#define ENTRY_WORDS 4UL /* address low, address high, data, control */
 #define ENTRY_MASKED 0x1u
 #define BAR_IO 0x1u
 #define BAR_TYPE 0x6u

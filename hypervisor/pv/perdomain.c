@@ -137,7 +137,7 @@ void pv_perdomain_load_cpu(struct vcpu *v, unsigned cpu)
 }
 
 /* The window changes under a running CPU only if v is current. */
-static void window_flush(struct vcpu *v)
+static void window_flush(const struct vcpu *v)
 {
     if (v == current)
         tlb_flush_local(TLB_FLUSH_ALL, 0);
