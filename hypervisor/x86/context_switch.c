@@ -192,9 +192,3 @@ void context_switch(struct vcpu *prev, struct vcpu *next)
     sched_context_saved(prev);
     stack_reset_and_go(&info->regs, idle ? idle_loop : exit_to_guest);
 }
-
-/* State is never left in a CPU, so there is none to fetch. */
-void vcpu_sync_state(struct vcpu *v)
-{
-    BUG_ON(v != current && !v->state_saved);
-}
