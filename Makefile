@@ -2,6 +2,7 @@
 # Zelo: `make` leaves the multiboot image at build/zelo.elf and build/zelo.gz.
 #   make DEBUG=1      the same in build/debug, with lock-order checks
 #   make unit         builds and runs the host unit tests
+#   make static       static analysis: gcc -fanalyzer, cppcheck, clang-tidy
 
 B := $(if $(DEBUG),build/debug,build)
 ifeq ($(MAKELEVEL),0)
@@ -59,9 +60,10 @@ $(B)/hypervisor/core/version.o: $(wildcard .git/logs/HEAD)
 -include $(HV_O:.o=.d) $(B)/gen/asm_offsets.d
 -include tests/unit/unit.mk
 -include guests/guests.mk
+-include tests/static/static.mk
 -include hypervisor/x86/image/image.mk
 
 clean:
-	rm -rf $(B)/hypervisor $(B)/gen $(B)/unit $(B)/zelo.*
+	rm -rf $(B)/hypervisor $(B)/gen $(B)/unit $(B)/static $(B)/zelo.*
 
 .PHONY: all clean unit
