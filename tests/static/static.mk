@@ -9,7 +9,7 @@ STATIC_HV := $(HV_C)
 STATIC_GUESTS := $(sort $(wildcard guests/*/*.c))
 STATIC_PROGRAMS := $(sort $(wildcard tests/system/programs/*.c))
 STATIC_C := $(STATIC_HV) $(STATIC_GUESTS) $(STATIC_PROGRAMS)
-A ?= gcc cppcheck clang-tidy
+A := gcc cppcheck clang-tidy
 STATIC_PASSED := $(A:%=$(S)/%.passed)
 
 # What the preprocessor is told for a source file, and what a compiler is.
