@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""`./lab test`: the unit tests on this machine, then the system tests under
-QEMU, and one closing line that counts both."""
+"""`./lab test`: the unit tests and the static analysers on this machine, then the
+system tests under QEMU, and one closing line that counts them all."""
 import json
 import os
 import re
@@ -14,18 +14,16 @@ from labkit.ui import step
 SYSTEM = paths.ROOT / "tests" / "system"
 
 
-def unit():
-    """`make unit`, shown as it goes; [passed, failed, skipped] from its last line.
-    A run that fails, or does not tell its counts, is at least one failure."""
-    packages.install(packages.BUILD)
-    step("unit tests")
+def _made(goal):
+    """`make unit` or `make static`, shown as it goes; [passed, failed, skipped] from its
+    last line. A run that fails, or does not tell its counts, is at least one failure."""
     counts = None
-    with subprocess.Popen(["make", "-C", str(paths.ROOT), "unit"], text=True,
+    with subprocess.Popen(["make", "-C", str(paths.ROOT), goal], text=True,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as process:
         for line in process.stdout:
             print(line, end="", flush=True)
-            match = re.match(r"unit: (\d+) passed, (\d+) failed, (\d+) skipped", line)
+            match = re.match(goal + r": (\d+) passed, (\d+) failed, (\d+) skipped", line)
             if match:
                 counts = [int(number) for number in match.groups()]
     if counts is None:
@@ -33,6 +31,20 @@ def unit():
     if process.returncode and not counts[1]:
         counts[1] = 1
     return counts
+
+
+def unit():
+    """The unit tests."""
+    packages.install(packages.BUILD)
+    step("unit tests")
+    return _made("unit")
+
+
+def static():
+    """The static analysers, each of which is one test."""
+    packages.install(packages.BUILD + packages.STATIC)
+    step("static analysis")
+    return _made("static")
 
 
 NOTHING_COLLECTED = 5   # pytest's status
@@ -85,10 +97,10 @@ def names():
 
 def run(hypervisor_of, only_system, expression, long):
     """Everything, or a selection. `hypervisor_of` builds or finds what to boot,
-    late, so that unit tests run even if it fails."""
+    late, so that the tests before run even if it fails."""
     totals = [0, 0, 0]
     if not only_system and not expression and not long:
-        totals = unit()
+        totals = [a + b for a, b in zip(unit(), static())]
     counts = system(hypervisor_of(), expression, long)
     totals = [a + b for a, b in zip(totals, counts)]
     print("{} passed, {} failed, {} skipped".format(*totals), flush=True)
