@@ -8,14 +8,6 @@ static struct tree kernel, user;
 static vcpu_guest_context_t c;
 static u64 fpu[512];
 
-int pv_debugreg_set(struct vcpu *vcpu, unsigned reg, u64 value)
-{
-    if (reg >= 6 && value >> 32)
-        return -EPERM;
-    vcpu->pv.dr[reg] = value;
-    return 0;
-}
-
 static u64 cr3_of(const struct tree *t) { return xen_pfn_to_cr3(page_to_mfn(t->l[4]).n); }
 
 /* A vCPU that was stopped in user mode. */
