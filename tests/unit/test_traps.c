@@ -5,6 +5,7 @@
 #include <zelo/trace.h>
 
 #define HANDLER 0xffffffff81001000
+#define OTHER_HANDLER 0xffffffff81002000
 #define GP 13
 #define UD 6
 #define PF 14
@@ -232,6 +233,25 @@ static void test_traps_are_traced(void **state)
 }
 
 /* --- INT n --- */
+
+/* <xen/arch-x86/xen.h>: level 0 nobody may enter, 1 and 2 the kernel, 3 everyone. */
+static void test_who_may_use_int(void **state)
+{
+    for (unsigned level = 0; level <= 3; level++) {
+        for (unsigned user = 0; user <= 1; user++) {
+            bool may = level >= (user ? 3 : 1);
+
+            begin(state);
+            if (user)
+                in_user_mode();
+            set_handler(0x80, (u8)level);
+            set_handler(GP, 0);
+            traps[GP].address = OTHER_HANDLER;
+            pv_software_interrupt(regs, 0x80, true);
+            assert_true(regs->rip == (may ? HANDLER : OTHER_HANDLER));
+        }
+    }
+}
 
 /* RIP of the frame: behind the instruction, or on it if that faults. */
 static void test_where_int_returns_to(void **state)
@@ -471,7 +491,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_trap_from_kernel), T(test_trap_from_user), T(test_flags_in_the_frame), T(test_iopl_in_the_frame),
         T(test_stack_is_aligned), T(test_trap_without_a_handler), T(test_stack_that_cannot_be_written),
-        T(test_page_fault), T(test_traps_are_traced), T(test_where_int_returns_to),
+        T(test_page_fault), T(test_traps_are_traced), T(test_who_may_use_int), T(test_where_int_returns_to),
         T(test_int_that_faults), T(test_syscall), T(test_syscall_of_32_bit_programs), T(test_sysenter), T(test_event),
         T(test_nmi), T(test_failsafe), T(test_iret_to_user), T(test_iret_to_kernel), T(test_iret_in_syscall),
         T(test_iret_flags), T(test_iret_that_ends_the_guest),
