@@ -95,6 +95,17 @@ static void test_wild_hints(void **state)
     }
 }
 
+/* A file too short to end with its size: what lies before it says nothing about it. */
+static void test_hint_of_a_short_file(void **state)
+{
+    struct boot_module m = { .start = virt_to_phys(image) + PAGE_SIZE, .size = 2 };
+
+    memset(image, 0x11, PAGE_SIZE);
+    image[PAGE_SIZE] = MARK;
+    assert_true(HOST_PANICS(dom0_kernel_unpack(&m, &kernel_file)));
+    assert_int_equal(hint, 0);
+}
+
 static void test_what_is_no_kernel(void **state)
 {
     memset(image, 0xee, 4096);
@@ -162,8 +173,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
-        T(test_plain), T(test_packed), T(test_wild_hints), T(test_what_is_no_kernel), T(test_bzimage),
-        T(test_bzimages_refused),
+        T(test_plain), T(test_packed), T(test_wild_hints), T(test_hint_of_a_short_file), T(test_what_is_no_kernel),
+        T(test_bzimage), T(test_bzimages_refused),
     };
 
     return cmocka_run_group_tests(tests, host_group_setup, NULL);
