@@ -1,48 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* pv/cpuid*.c, pv/msr*.c, pv/extstate.c: what guests see of their CPU, and what the tools may make of it. */
-#include "unit.h"
-
-#include "cpu.h"
-#include "pv/cpuid.h"
-#include "pv/msr.h"
+/* pv/cpuid*.c, pv/extstate.c: what guests see of their CPU, and what the tools may make of it. */
+#include "policy_fixture.h"
 
 #include <zelo/guest.h>
 
-#include <xen/domctl.h>
 #include <xen/sysctl.h>
 
 #define F(name) XEN_X86_FEATURE_##name
-
-static struct domain dom;
-static struct vcpu vcpu;
-static u8 fpu[4096] aligned_to(64);
-static u64 bases[3];
-
-void pv_write_fs_base(u64 b) { bases[0] = b; }
-void pv_write_gs_base(u64 b) { bases[1] = b; }
-void pv_write_gs_base_other(u64 b) { bases[2] = b; }
-u64 pv_read_fs_base(void) { return bases[0]; }
-u64 pv_read_gs_base(void) { return bases[1]; }
-u64 pv_read_gs_base_other(void) { return bases[2]; }
-
-static void start(enum host_cpu_model model)
-{
-    host_cpu_select(model);
-    cpuid_policies_init();
-    pv_cpuid_domain_free(&dom);
-    memset(&dom, 0, sizeof(dom));
-    memset(&vcpu, 0, sizeof(vcpu));
-    memset(fpu, 0, sizeof(fpu));
-    dom.id = 5;
-    vcpu.id = 3;
-    vcpu.domain = &dom;
-    vcpu.pv.fpu = fpu;
-    vcpu.pv.xcr0 = vcpu.pv.xcr0_accum = 1;
-    assert_int_equal(pv_cpuid_domain_init(&dom), 0);
-    cpuid_policies_init(); /* the first domain's creation made them once; the CPU may be another by now */
-    *dom.pv.cpuid = cpuid_pv_default;
-    host_set_current(&vcpu);
-}
 
 static bool shows(u32 leaf, u32 subleaf, unsigned reg, unsigned bit)
 {
@@ -417,125 +381,6 @@ static void test_set_refuses(void **state)
     assert_int_equal(set_domain(0, 0, NULL), -EEXIST);
 }
 
-/* --- MSRs --- */
-
-static void test_msr_bases(void **state)
-{
-    u64 v;
-
-    start(HOST_CPU_AMD);
-    assert_int_equal(pv_msr_write(&vcpu, MSR_KERNEL_GS_BASE, 0x7fff12345000), 0);
-    assert_int_equal(bases[2], 0x7fff12345000);
-    assert_int_equal(pv_msr_read(&vcpu, MSR_KERNEL_GS_BASE, &v), 0);
-    assert_int_equal(v, 0x7fff12345000);
-    assert_int_equal(pv_msr_write(&vcpu, MSR_GS_BASE, 0xffff888000000000), 0);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_FS_BASE, 0x0000800000000000), 0);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_GS_BASE, 0xdead000000000000), 0);
-}
-
-static void test_msr_list(void **state)
-{
-    u64 v;
-
-    start(HOST_CPU_INTEL);
-    assert_int_equal(pv_msr_read(&vcpu, MSR_EFER, &v), 0);
-    assert_int_equal(v, EFER_SCE | EFER_LME | EFER_LMA | EFER_NX);
-    assert_int_equal(pv_msr_write(&vcpu, MSR_EFER, v), 0);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_EFER, v | 1 << 12), 0);
-    assert_int_equal(pv_msr_read(&vcpu, MSR_PAT, &v), 0);
-    assert_int_equal(v, PV_PAT);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_PAT, 0), 0);
-    assert_int_equal(pv_msr_read(&vcpu, MSR_MCG_CAP, &v), 0);
-    assert_int_equal(v, 0);
-    assert_int_equal(pv_msr_read(&vcpu, MSR_ARCH_CAPABILITIES, &v), 0);
-    assert_int_equal(v, 0x23);
-    assert_int_equal(pv_msr_read(&vcpu, MSR_FEATURE_CONTROL, &v), 0);
-    assert_int_equal(v, 1);
-    assert_int_not_equal(pv_msr_read(&vcpu, MSR_LSTAR, &v), 0);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_LSTAR, 0), 0);
-    assert_int_not_equal(pv_msr_read(&vcpu, MSR_AMD_HWCR, &v), 0);
-    assert_int_not_equal(pv_msr_read(&vcpu, 0xdeadbeef, &v), 0);
-    assert_int_equal(pv_msr_write(&vcpu, MSR_UCODE_REV, 0), 0);
-    assert_int_not_equal(pv_msr_write(&vcpu, 0x79, 0), 0); /* microcode update */
-}
-
-static void test_msr_own(void **state)
-{
-    start(HOST_CPU_INTEL);
-    dom.is_privileged = true;
-    assert_int_equal(pv_msr_write(&vcpu, MSR_SPEC_CTRL, SPEC_CTRL_IBRS | SPEC_CTRL_SSBD), 0);
-    assert_int_equal(host_msr_get(MSR_SPEC_CTRL), 5);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_SPEC_CTRL, 1 << 8), 0);
-    assert_int_equal(pv_msr_write(&vcpu, MSR_TSC_AUX, 77), 0);
-    assert_int_equal(host_msr_get(MSR_TSC_AUX), 77);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_TSC_AUX, 1ULL << 32), 0);
-    assert_int_equal(host_msr_get(MSR_MISC_FEATURES_ENABLES), 0);
-    assert_int_equal(pv_msr_write(&vcpu, MSR_MISC_FEATURES_ENABLES, 1), 0);
-    assert_int_equal(host_msr_get(MSR_MISC_FEATURES_ENABLES), 1);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_MISC_FEATURES_ENABLES, 2), 0);
-    assert_int_equal(pv_msr_write(&vcpu, MSR_PRED_CMD, PRED_CMD_IBPB), 0);
-    assert_int_equal(host_msr_get(MSR_PRED_CMD), 1);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_PRED_CMD, PRED_CMD_SBPB), 0);
-
-    start(HOST_CPU_AMD);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_SPEC_CTRL, 0), 0);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_PRED_CMD, 0), 0);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_MISC_FEATURES_ENABLES, 0), 0);
-}
-
-static void test_switch_writes_only_changes(void **state)
-{
-    u64 writes;
-
-    start(HOST_CPU_INTEL);
-    dom.is_privileged = true;
-    pv_msrs_load(&vcpu);
-    dom.is_privileged = false;
-    pv_msrs_load(&vcpu);
-    assert_int_equal(host_msr_get(MSR_MISC_FEATURES_ENABLES), 1); /* a domU's user mode sees its policy */
-    writes = host_msr_writes;
-    pv_msrs_load(&vcpu);
-    assert_int_equal(host_msr_writes, writes);
-    dom.is_privileged = true;
-    pv_msrs_load(&vcpu);
-    assert_int_equal(host_msr_get(MSR_MISC_FEATURES_ENABLES), 0);
-}
-
-static void test_vcpu_msrs(void **state)
-{
-    xen_domctl_vcpu_msr_t m[8];
-    struct xen_domctl_vcpu_msrs op = { 0 };
-
-    start(HOST_CPU_INTEL);
-    assert_int_equal(pv_vcpu_msrs(&vcpu, &op, false), 0);
-    assert_int_equal(op.msr_count, 3);
-    vcpu.pv.msrs.tsc_aux = 9;
-    vcpu.pv.msrs.spec_ctrl = 1;
-    op.msrs.p = m;
-    op.msr_count = 1;
-    assert_int_equal(pv_vcpu_msrs(&vcpu, &op, false), -ENOBUFS);
-    assert_int_equal(op.msr_count, 2);
-    assert_int_equal(pv_vcpu_msrs(&vcpu, &op, false), 0);
-    assert_int_equal(op.msr_count, 2);
-    memset(&vcpu.pv.msrs, 0, sizeof(vcpu.pv.msrs));
-    assert_int_equal(pv_vcpu_msrs(&vcpu, &op, true), 0);
-    assert_int_equal(vcpu.pv.msrs.tsc_aux, 9);
-    assert_int_equal(vcpu.pv.msrs.spec_ctrl, 1);
-    m[1].index = MSR_LSTAR;
-    assert_int_equal(pv_vcpu_msrs(&vcpu, &op, true), -EINVAL);
-    assert_int_equal(op.msr_count, 1);
-    m[0].reserved = 1;
-    op.msr_count = 2;
-    assert_int_equal(pv_vcpu_msrs(&vcpu, &op, true), -EINVAL);
-    assert_int_equal(op.msr_count, 0);
-    m[0].reserved = 0;
-    for (int i = 0; i < 8; i++)
-        m[i] = m[0];
-    op.msr_count = 0xffffffff;
-    assert_int_equal(pv_vcpu_msrs(&vcpu, &op, true), -EINVAL);
-    assert_int_equal(op.msr_count, 3);
-}
-
 /* --- extended state --- */
 
 static void test_extstate(void **state)
@@ -620,11 +465,6 @@ int main(void)
         cmocka_unit_test(test_featuresets),
         cmocka_unit_test(test_set_levels_down),
         cmocka_unit_test(test_set_refuses),
-        cmocka_unit_test(test_msr_bases),
-        cmocka_unit_test(test_msr_list),
-        cmocka_unit_test(test_msr_own),
-        cmocka_unit_test(test_switch_writes_only_changes),
-        cmocka_unit_test(test_vcpu_msrs),
         cmocka_unit_test(test_extstate),
         cmocka_unit_test(test_extstate_used_must_be_a_valid_set),
     };
