@@ -26,7 +26,8 @@ static struct { unsigned traps, vector; s64 error; vaddr_t cr2; u32 pf_error; un
 static u64 fs_base, gs_base;
 static unused_arg bool preempt;
 static unsigned toggles, blocks;
-static u64 pte;
+static u64 pte;            /* of every page */
+static vaddr_t pte_border; /* from here on nothing is mapped; 0: none */
 static struct { u16 seg; u8 bus, devfn; u16 reg; unsigned bytes, reads, writes; u32 value; } pci;
 static struct { u16 port; unsigned bytes, reads, writes; u32 value; } hw;
 
@@ -43,10 +44,18 @@ void pv_write_gs_base_other(u64 b) { (void)b; }
 u64 pv_read_fs_base(void) { return fs_base; }
 u64 pv_read_gs_base(void) { return gs_base; }
 u64 pv_read_gs_base_other(void) { return 0x1122334455; }
+static unused_arg struct { u16 ds, es, fs, gs; } selectors; /* in the CPU, which saves them only when told */
+void pv_save_selectors(struct cpu_user_regs *r)
+{
+    r->ds = selectors.ds;
+    r->es = selectors.es;
+    r->fs = selectors.fs;
+    r->gs = selectors.gs;
+}
 void pv_set_ts(bool ts) { vcpu.pv.ts = ts; }
 void pv_write_xcr0(u64 x) { vcpu.pv.xcr0 = x, vcpu.pv.xcr0_accum |= x; }
 int pv_write_debugreg(unsigned reg, u64 v) { return reg > 7 || v >> 32 ? -EPERM : (vcpu.pv.dr[reg] = v, 0); }
-u64 pv_walk_l1e(struct vcpu *v, vaddr_t va) { return pte; }
+u64 pv_walk_l1e(struct vcpu *v, vaddr_t va) { return pte_border && va >= pte_border ? 0 : pte; }
 void vcpu_block(void) { blocks++; }
 bool hypercall_should_preempt(void) { return preempt; }
 
@@ -100,6 +109,7 @@ static unused_arg void start(bool privileged, bool kernel)
     toggles = blocks = 0;
     preempt = false;
     pte = 3;
+    pte_border = 0;
     host_cpu_select(HOST_CPU_AMD);
     rangeset_init(&dom.io_ports);
     rangeset_init(&dom.io_frames);
