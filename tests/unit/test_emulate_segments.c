@@ -182,6 +182,38 @@ static void test_cut_operands(void **state)
 
 /* --- where operands are --- */
 
+/* Selectors are in the CPU, not on the stack of the trap. */
+static void test_segments_of_operands(void **state)
+{
+    static const struct { const char *bytes; size_t n; u32 at; } stores[] = {
+        { "\x0f\x01\x03", 3, 0x1000 },         /* sgdt (%ebx): DS */
+        { "\x0f\x01\x45\x00", 4, 0x1400 },     /* sgdt 0(%ebp): SS */
+        { "\x26\x0f\x01\x03", 4, 0x1100 },     /* ES */
+        { "\x36\x0f\x01\x03", 4, 0x1400 },     /* SS */
+        { "\x3e\x0f\x01\x45\x00", 5, 0x1000 }, /* DS */
+        { "\x64\x0f\x01\x03", 4, 0x1200 },     /* FS */
+        { "\x65\x0f\x01\x03", 4, 0x1300 },     /* GS */
+    };
+    u16 *const where[] = { &selectors.ds, &selectors.es, &selectors.fs, &selectors.gs };
+
+    for (unsigned i = 0; i < 4; i++) {
+        gdt[10 + i] = segment((u32)LOW(0x1000 + i * 0x100));
+        *where[i] = (u16)((10 + i) << 3 | 3);
+    }
+    gdt[14] = segment((u32)LOW(0x1400));
+    regs->ss = 14 << 3 | 3;
+    for (size_t i = 0; i < ARRAY_SIZE(stores); i++) {
+        place(FLAT_RING3_CS32, 0, LOW(0), stores[i].bytes, stores[i].n);
+        regs->rbx = regs->rbp = 8;
+        assert_true(pv_emulate_privileged(regs));
+        assert_int_equal(regs->rip, LOW(stores[i].n));
+        assert_int_equal(low[stores[i].at + 8], 0);
+        assert_int_equal(low[stores[i].at + 13], 0);
+        assert_int_equal(low[stores[i].at + 14], 0x90); /* six bytes there */
+        assert_int_equal(low[stores[i].at + 7], 0x90);
+    }
+}
+
 static void test_operands_in_the_code_segment(void **state)
 {
     gdt[GDT_SLOT] = segment((u32)LOW(0));
@@ -238,6 +270,40 @@ static void test_scaled_operands(void **state)
     regs->rbp = 0x3000;
     assert_true(AT(FLAT_RING3_CS64, 0, LOW(0), "\x0f\x01\x7d\xf8")); /* -8(%rbp) */
     assert_int_equal(host_tlb.va, 0x2ff8);
+}
+
+/* --- string instructions of 32-bit programs --- */
+
+static void test_string_output(void **state)
+{
+    assert_int_equal(rangeset_add(&dom.io_ports, 0x60, 0x60), 0);
+    gdt[10] = segment((u32)LOW(0x1000));
+    selectors.ds = 10 << 3 | 3;
+    regs->rdx = 0x60;
+    regs->rcx = 0xaa00000003;
+    regs->rsi = 0xbb00000010;
+    place(FLAT_RING3_CS32, 0, LOW(0), "\xf3\x6e", 2);
+    low[0x1012] = 0x42;
+    assert_true(pv_emulate_privileged(regs));
+    assert_int_equal(hw.writes, 3);
+    assert_int_equal(hw.value, 0x42);
+    assert_int_equal(regs->rsi, 0x13); /* a 32-bit register loses its upper half */
+    assert_int_equal(regs->rcx, 0);
+}
+
+/* 16-bit counters leave the rest of their registers alone. */
+static void test_string_output_with_short_registers(void **state)
+{
+    assert_int_equal(rangeset_add(&dom.io_ports, 0x60, 0x60), 0);
+    gdt[10] = segment((u32)LOW(0x1000));
+    selectors.ds = 10 << 3 | 3;
+    regs->rdx = 0x60;
+    regs->rcx = 0x70002;
+    regs->rsi = 0x80020;
+    assert_true(FLAT32("\x67\xf3\x6e"));
+    assert_int_equal(hw.writes, 2);
+    assert_int_equal(regs->rsi, 0x80022);
+    assert_int_equal(regs->rcx, 0x70000);
 }
 
 /* --- LMSW, SLDT, CR3 --- */
@@ -300,8 +366,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_flat_32_bit_code), T(test_code_in_a_segment_with_a_base), T(test_another_64_bit_segment),
         T(test_no_code_segment), T(test_forced_cpuid_in_a_segment), T(test_code_at_the_end_of_what_is_mapped),
-        T(test_cut_instructions), T(test_cut_operands), T(test_operands_in_the_code_segment), T(test_bases_without_selectors), T(test_operands_refused),
-        T(test_short_addresses), T(test_scaled_operands), T(test_lmsw),
+        T(test_cut_instructions), T(test_cut_operands), T(test_segments_of_operands),
+        T(test_operands_in_the_code_segment), T(test_bases_without_selectors), T(test_operands_refused),
+        T(test_short_addresses), T(test_scaled_operands), T(test_string_output),
+        T(test_string_output_with_short_registers), T(test_lmsw),
         T(test_sldt), T(test_new_cr3),
     };
 
