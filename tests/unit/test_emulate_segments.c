@@ -306,6 +306,30 @@ static void test_string_output_with_short_registers(void **state)
     assert_int_equal(regs->rcx, 0x70000);
 }
 
+/* --- faults --- */
+
+/* The page that is missing is the one told of: telling of the other would come again for ever. */
+static void test_fault_in_the_second_of_two_pages(void **state)
+{
+    pte_border = LOW(LOW_BYTES);
+    regs->rbx = LOW(LOW_BYTES - 4);
+    assert_true(AT(FLAT_RING3_CS64, 0, LOW(0), "\x0f\x01\x03")); /* sgdt (%rbx) */
+    assert_int_equal(got.page_faults, 1);
+    assert_int_equal(got.cr2, LOW(LOW_BYTES));
+    assert_int_equal(got.pf_error, 6);
+    assert_int_equal(rangeset_add(&dom.io_ports, 0x60, 0x63), 0);
+    regs->rdx = 0x60;
+    regs->rdi = regs->rsi = LOW(LOW_BYTES - 2);
+    assert_true(AT(FLAT_RING3_CS64, 0, LOW(0), "\x6d")); /* insl */
+    assert_int_equal(got.cr2, LOW(LOW_BYTES));
+    assert_int_equal(got.pf_error, 6);
+    assert_true(AT(FLAT_RING3_CS64, 0, LOW(0), "\x6f")); /* outsl */
+    assert_int_equal(got.page_faults, 3);
+    assert_int_equal(got.cr2, LOW(LOW_BYTES));
+    assert_int_equal(got.pf_error, 4);
+    assert_int_equal(hw.reads + hw.writes, 0);
+}
+
 /* --- LMSW, SLDT, CR3 --- */
 
 static void test_lmsw(void **state)
@@ -369,7 +393,7 @@ int main(void)
         T(test_cut_instructions), T(test_cut_operands), T(test_segments_of_operands),
         T(test_operands_in_the_code_segment), T(test_bases_without_selectors), T(test_operands_refused),
         T(test_short_addresses), T(test_scaled_operands), T(test_string_output),
-        T(test_string_output_with_short_registers), T(test_lmsw),
+        T(test_string_output_with_short_registers), T(test_fault_in_the_second_of_two_pages), T(test_lmsw),
         T(test_sldt), T(test_new_cr3),
     };
 
