@@ -10,6 +10,8 @@
 #include <xen/domctl.h>
 #include <xen/sysctl.h>
 
+#include <sys/mman.h>
+
 #define BAD_POINTER ((void *)8) /* no guest has memory there */
 #define NO_VCPU 77
 
@@ -39,6 +41,17 @@ static unused_arg struct xen_domctl domctl_op(u32 cmd, const struct domain *d)
     return (struct xen_domctl){
         .cmd = cmd, .interface_version = XEN_DOMCTL_INTERFACE_VERSION, .domain = d->id,
     };
+}
+
+/* A copy of an operation's structure that can be read and not written, for as long as the program runs. */
+static unused_arg void *read_only(const void *what, size_t n)
+{
+    void *page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    assert_ptr_not_equal(page, MAP_FAILED);
+    memcpy(page, what, n);
+    assert_int_equal(mprotect(page, PAGE_SIZE, PROT_READ), 0);
+    return page;
 }
 
 /* As domain 0's tools do it. */

@@ -6,8 +6,6 @@
 
 #include <zelo/console.h>
 
-#include <sys/mman.h>
-
 static char keys[8];
 static unsigned key_count;
 
@@ -47,13 +45,10 @@ static void test_the_structure(void **state)
 
 static void test_an_answer_that_cannot_be_written(void **state)
 {
-    struct xen_sysctl *op = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct xen_sysctl op = sysctl_op(XEN_SYSCTL_physinfo);
 
-    *op = sysctl_op(XEN_SYSCTL_physinfo);
-    op->interface_version = XEN_SYSCTL_INTERFACE_VERSION;
-    assert_int_equal(mprotect(op, PAGE_SIZE, PROT_READ), 0);
-    assert_int_equal(control_call(control, do_sysctl, op), -EFAULT);
-    munmap(op, PAGE_SIZE);
+    op.interface_version = XEN_SYSCTL_INTERFACE_VERSION;
+    assert_int_equal(control_call(control, do_sysctl, read_only(&op, sizeof(op))), -EFAULT);
 }
 
 /* Each of these leads to a room of its own, which has its own tests: here only that it is the right one. */
