@@ -4,7 +4,10 @@
 
 #include "core/xenctl.h"
 
+#include <zelo/memory.h>
+
 #include <xen/event_channel.h>
+#include <xen/memory.h>
 #include <xen/sched.h>
 
 #define ID 20
@@ -179,6 +182,50 @@ static void test_death_in_parts(void **state)
     assert_null(domain_get(ID + 1));
 }
 
+/* Tables of both kinds, a memory map, rights to devices, a vCPU's frames: all that a domain can make the host give. */
+static void use_everything(struct domain *x)
+{
+    struct gnttab_setup_table table = { .dom = DOMID_SELF, .nr_frames = 3 };
+    struct gnttab_set_version version = { .version = 2 };
+    struct evtchn_bind_ipi ipi = { .vcpu = 0 };
+    struct xen_foreign_memory_map map = { .domid = x->id, .map.nr_entries = 200 };
+    static u8 entries[200 * 20];
+    u64 frames[3];
+
+    map.map.buffer.p = entries;
+    host_set_current(control->vcpu[0]);
+    assert_int_equal(do_memory_op(&(struct hypercall_args){ { XENMEM_set_memory_map, (unsigned long)&map } }), 0);
+    set_xen_guest_handle(table.frame_list, (xen_pfn_t *)frames);
+    host_set_current(x->vcpu[0]);
+    assert_int_equal(do_grant_table_op(&(struct hypercall_args){ { GNTTABOP_set_version, (unsigned long)&version, 1 } }),
+                     0);
+    assert_int_equal(do_grant_table_op(&(struct hypercall_args){ { GNTTABOP_setup_table, (unsigned long)&table, 1 } }),
+                     0);
+    assert_int_equal(table.status, GNTST_okay);
+    for (unsigned i = 0; i < 400; i++)
+        assert_int_equal(do_event_channel_op(&(struct hypercall_args){ { EVTCHNOP_bind_ipi, (unsigned long)&ipi } }), 0);
+    for (unsigned i = 0; i < 300; i++)
+        assert_int_equal(rangeset_add(&x->io_ports, i * 4, i * 4 + 1), 0);
+    for (unsigned i = 0; i < 50; i++)
+        assert_non_null(domain_alloc_pages(x, 0, 0));
+    host_set_current(control->vcpu[0]);
+}
+
+static void test_death_returns_everything(void **state)
+{
+    u64 before = 0;
+
+    for (unsigned round = 0; round < 3; round++) {
+        struct domain *x = host_domain_create(ID + 1, false, 2, 100);
+
+        use_everything(x);
+        assert_true(host_domain_destroy(x));
+        if (!round) /* what was made on demand for all */
+            before = heap_free_page_count();
+    }
+    assert_int_equal(heap_free_page_count(), before);
+}
+
 /* The domain acted for lives at least as long as who acts for it. */
 static void test_target_is_let_go(void **state)
 {
@@ -199,7 +246,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_lookup), T(test_walk), T(test_end_of_references), T(test_shutdown), T(test_subscribed_suspend),
         T(test_crash), T(test_shutdown_of_domain_0), T(test_unknown_reason), T(test_who_cannot_be_killed),
-        T(test_death_in_parts), T(test_target_is_let_go),
+        T(test_death_in_parts), T(test_death_returns_everything), T(test_target_is_let_go),
     };
 
     return cmocka_run_group_tests(tests, control_setup, NULL);
