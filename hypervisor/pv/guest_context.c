@@ -129,6 +129,8 @@ int pv_set_context(struct vcpu *v, const vcpu_guest_context_t *c)
         rc = context_set_debugregs(v, c);
     if (!rc)
         rc = pv_gdt_install(v, c->gdt_frames, (unsigned)c->gdt_ents);
+    if (!rc && c->vm_assist) /* before the roots, whose slots depend on it */
+        vm_assist_restore(v->domain, c->vm_assist);
     if (!rc)
         rc = pv_set_roots(v, cr3_root(c->ctrlreg[3]), cr3_root(c->ctrlreg[1]));
     if (rc)
@@ -139,8 +141,6 @@ int pv_set_context(struct vcpu *v, const vcpu_guest_context_t *c)
     context_set_registers(v, c);
     context_set_callbacks(v, c);
     context_set_fpu(v, c);
-    if (c->vm_assist)
-        v->domain->vm_assist = (u32)c->vm_assist;
     v->is_initialised = true;
     return 0;
 }

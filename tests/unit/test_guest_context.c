@@ -148,6 +148,28 @@ static void test_flags_and_gdt(void **state)
     d->vm_assist = 0;
 }
 
+/* All of the domain's wishes move with it, and hold from the first root on; what nobody knows does not. */
+static void test_vm_assist(void **state)
+{
+    const u64 wishes = 1UL << VMASST_TYPE_m2p_strict | 1UL << VMASST_TYPE_runstate_update_flag;
+
+    kernel = tree_new(d);
+    user = tree_new(d);
+    c.ctrlreg[3] = cr3_of(&kernel);
+    c.ctrlreg[1] = cr3_of(&user);
+    c.vm_assist = wishes | 1UL << 63;
+    assert_int_equal(pv_set_context(v, &c), 0);
+    assert_int_equal(d->vm_assist, wishes);
+    assert_int_equal(table(user.l[4])[L4_SLOT_M2P_RO], 0);
+    assert_int_equal(table(kernel.l[4])[L4_SLOT_M2P_RO], *paging_l4_slot(L4_SLOT_M2P_RO));
+    pv_get_context(v, &got);
+    assert_int_equal(got.vm_assist, wishes);
+    c.vm_assist = 0; /* a further vCPU says nothing of it */
+    assert_int_equal(pv_set_context(v, &c), 0);
+    assert_int_equal(d->vm_assist, wishes);
+    d->vm_assist = 0;
+}
+
 /* The FPU's registers, and nothing of what lies behind them in the guest's structure. */
 static void test_fpu(void **state)
 {
@@ -223,7 +245,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
         T(test_bad_user_root), T(test_bad_gdt), T(test_bad_address), T(test_preempted), T(test_debug_registers),
-        T(test_flags_and_gdt), T(test_fpu), T(test_what_no_vcpu_can_have),
+        T(test_flags_and_gdt), T(test_vm_assist), T(test_fpu), T(test_what_no_vcpu_can_have),
         T(test_handlers_and_breakpoints_no_vcpu_can_have),
     };
 
