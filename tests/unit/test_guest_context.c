@@ -4,6 +4,8 @@
 
 #include "pv/gdt.h"
 
+#include <arch/cpu.h>
+
 static struct domain *d;
 static struct vcpu *v;
 static struct tree kernel, user;
@@ -148,6 +150,23 @@ static void test_flags_and_gdt(void **state)
     d->vm_assist = 0;
 }
 
+/* CR0 as the guest sees it. A kernel that asked for #NM at the FPU's next use gets it on the other host, too. */
+static void test_task_switched(void **state)
+{
+    v->pv.ts = true;
+    pv_get_context(v, &got);
+    assert_int_equal(got.ctrlreg[0] & (CR0_PE | CR0_PG | CR0_TS), CR0_PE | CR0_PG | CR0_TS);
+    assert_int_equal(pv_set_context(v, &c), 0); /* one without TS */
+    assert_false(v->pv.ts);
+    c.ctrlreg[0] = got.ctrlreg[0];
+    assert_int_equal(pv_set_context(v, &c), 0);
+    assert_true(v->pv.ts);
+    c.ctrlreg[0] = 0;
+    assert_int_equal(pv_set_context(v, &c), 0);
+    pv_get_context(v, &got);
+    assert_int_equal(got.ctrlreg[0] & (CR0_PE | CR0_PG | CR0_TS), CR0_PE | CR0_PG);
+}
+
 /* All of the domain's wishes move with it, and hold from the first root on; what nobody knows does not. */
 static void test_vm_assist(void **state)
 {
@@ -245,7 +264,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
         T(test_bad_user_root), T(test_bad_gdt), T(test_bad_address), T(test_preempted), T(test_debug_registers),
-        T(test_flags_and_gdt), T(test_vm_assist), T(test_fpu), T(test_what_no_vcpu_can_have),
+        T(test_flags_and_gdt), T(test_task_switched), T(test_vm_assist), T(test_fpu), T(test_what_no_vcpu_can_have),
         T(test_handlers_and_breakpoints_no_vcpu_can_have),
     };
 
