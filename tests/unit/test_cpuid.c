@@ -319,6 +319,68 @@ static void test_featuresets(void **state)
     assert_int_equal(op.u.cpu_levelling_caps.caps, XEN_SYSCTL_CPU_LEVELCAP_faulting);
 }
 
+static void test_every_featureset(void **state)
+{
+    static const struct { u32 index; const struct cpuid_policy *policy; } sets[] = {
+        { XEN_SYSCTL_cpu_featureset_raw, &cpuid_raw_policy },
+        { XEN_SYSCTL_cpu_featureset_host, &cpuid_host_policy },
+        { XEN_SYSCTL_cpu_featureset_pv, &cpuid_pv_default },
+        { XEN_SYSCTL_cpu_featureset_pv_max, &cpuid_pv_max },
+    };
+    u32 set[FEATURESET_WORDS];
+    struct xen_sysctl op = { .cmd = XEN_SYSCTL_get_cpu_featureset };
+
+    start(HOST_CPU_INTEL);
+    op.u.cpu_featureset.features.p = set;
+    for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
+        op.u.cpu_featureset.index = sets[i].index;
+        op.u.cpu_featureset.nr_features = FEATURESET_WORDS;
+        assert_int_equal(pv_sysctl_cpu_policy(&op), 0);
+        assert_int_equal(set[0], sets[i].policy->basic[1].d);
+        assert_int_equal(set[5], sets[i].policy->feat[0].b);
+    }
+    op.u.cpu_featureset.features.p = (u32 *)8;
+    assert_int_equal(pv_sysctl_cpu_policy(&op), -EFAULT);
+    op.u.cpu_featureset.index = 99;
+    assert_int_equal(pv_sysctl_cpu_policy(&op), -EINVAL);
+    op.cmd = XEN_SYSCTL_physinfo;
+    assert_int_equal(pv_sysctl_cpu_policy(&op), -EOPNOTSUPP);
+}
+
+/* A policy with fewer leaves than the host has no features in those that are gone. */
+static void test_set_fewer_leaves(void **state)
+{
+    u32 n = CPUID_SERIALISED_MAX, m = 2;
+
+    start(HOST_CPU_INTEL);
+    assert_int_equal(get_domain(&n, &m), 0);
+    find(n, 0, ~0u)->a = 3;
+    find(n, 0x80000000, ~0u)->a = 0;
+    assert_int_equal(set_domain(n, m, NULL), 0);
+    assert_false(shows(7, 0, 1, 5));    /* AVX2 */
+    assert_false(shows(1, 0, 2, 26));   /* XSAVE, for its leaf is not there */
+    assert_false(shows(1, 0, 2, 28));   /* nor AVX */
+    assert_false(shows(0x80000001, 0, 3, 29));
+    n = CPUID_SERIALISED_MAX, m = 2;
+    assert_int_equal(get_domain(&n, &m), 0);
+    assert_int_equal(find(n, 0, ~0u)->a, 3);
+    assert_int_equal(find(n, 0x80000000, ~0u)->a, 0x80000000);
+}
+
+static void test_policies_not_readable(void **state)
+{
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_set_cpu_policy };
+
+    start(HOST_CPU_INTEL);
+    op.u.cpu_policy.nr_leaves = 1;
+    op.u.cpu_policy.leaves.p = (xen_cpuid_leaf_t *)8;
+    assert_int_equal(pv_domctl_cpu_policy(&dom, &op), -EFAULT);
+    op.u.cpu_policy.nr_leaves = 0;
+    op.u.cpu_policy.nr_msrs = 1;
+    op.u.cpu_policy.msrs.p = (xen_msr_entry_t *)8;
+    assert_int_equal(pv_domctl_cpu_policy(&dom, &op), -EFAULT);
+}
+
 static void test_set_levels_down(void **state)
 {
     u32 n = CPUID_SERIALISED_MAX, m = 2;
@@ -428,6 +490,33 @@ static void test_extstate(void **state)
 }
 
 /* What was used is loaded into XCR0 too, and the CPU refuses some sets. */
+static void test_extstate_not_accessible(void **state)
+{
+    struct { u64 xcr0, accum; u8 image[0x340]; } rec = { .xcr0 = 7, .accum = 7 };
+    struct xen_domctl_vcpuextstate op = { 0 };
+
+    start(HOST_CPU_INTEL);
+    vcpu.pv.xcr0 = vcpu.pv.xcr0_accum = 7;
+    assert_int_equal(pv_vcpu_extstate(&vcpu, &op, false), 0);
+    op.buffer.p = (void *)8;
+    assert_int_equal(pv_vcpu_extstate(&vcpu, &op, false), -EFAULT);
+    assert_int_equal(pv_vcpu_extstate(&vcpu, &op, true), -EFAULT);
+    op.buffer.p = (void *)&rec;
+    op.size--;
+    assert_int_equal(pv_vcpu_extstate(&vcpu, &op, false), -EINVAL);
+    op.size++;
+    op.xfeature_mask ^= 4;
+    assert_int_equal(pv_vcpu_extstate(&vcpu, &op, false), -EINVAL); /* saved for another CPU */
+    host_guest_fault(rec.image + 100, 1); /* the head can be read, the image not */
+    assert_int_equal(pv_vcpu_extstate(&vcpu, &op, true), -EFAULT);
+    host_guest_heal();
+    cpuid_set_feature(dom.pv.cpuid, F(MISALIGNSSE), true);
+    rec.image[26] = 2; /* MXCSR.MM, which goes with it */
+    assert_int_equal(pv_vcpu_extstate(&vcpu, &op, true), 0);
+    cpuid_set_feature(dom.pv.cpuid, F(MISALIGNSSE), false);
+    assert_int_equal(pv_vcpu_extstate(&vcpu, &op, true), -EINVAL);
+}
+
 static void test_extstate_used_must_be_a_valid_set(void **state)
 {
     static const u64 bad[] = { 0x5, 0x27, 0xe3, 0 };
@@ -463,9 +552,13 @@ int main(void)
         cmocka_unit_test(test_size_negotiation),
         cmocka_unit_test(test_host_policies),
         cmocka_unit_test(test_featuresets),
+        cmocka_unit_test(test_every_featureset),
+        cmocka_unit_test(test_set_fewer_leaves),
+        cmocka_unit_test(test_policies_not_readable),
         cmocka_unit_test(test_set_levels_down),
         cmocka_unit_test(test_set_refuses),
         cmocka_unit_test(test_extstate),
+        cmocka_unit_test(test_extstate_not_accessible),
         cmocka_unit_test(test_extstate_used_must_be_a_valid_set),
     };
 
