@@ -29,7 +29,7 @@ def counted(build):
     sources = collections.defaultdict(dict)
     for unit in map(json.loads, output.splitlines()):
         for file in unit["files"]:
-            if room_of(file["file"]) in ROOMS:
+            if room_of(file["file"]) in ROOMS and pathlib.Path(file["file"]).exists():  # notes outlive sources
                 lines = sources[file["file"]]
                 for line in file["lines"]:
                     number = line["line_number"]
