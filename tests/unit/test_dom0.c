@@ -116,6 +116,53 @@ static void test_kernels_refused(void **state)
     expect_refusal(63, "cut short");
 }
 
+static void put_sections(u64 at, u64 notes, u64 bytes)
+{
+    put64(40, at);                                /* e_shoff */
+    put(58, (u16[]){ 64, 1 }, 4);                 /* e_shentsize, e_shnum */
+    put32(at + 4, 7);                             /* SHT_NOTE */
+    put64(put64(at + 24, notes), bytes);
+}
+
+/* A kernel linked without a segment for its notes has them in a section. */
+static void test_notes_in_a_section(void **state)
+{
+    u64 size = make_kernel();
+
+    file[64 + 56] = 0; /* its PT_NOTE */
+    put_sections(0x800, 0x200, 0x200);
+    read_file(size);
+    assert_int_equal(k.segments, 1);
+    assert_int_equal(k.entry, BASE + 0x1000100);
+    put_sections(0x800, size - 8, 0x200); /* beyond the file */
+    expect_refusal(size, "no Xen notes");
+    put64(40, size - 32);
+    expect_refusal(size, "no Xen notes");
+    put_sections(0x800, 0x200, 0x200);
+    put(58, (u16[]){ 40, 1 }, 4); /* entries of another class */
+    expect_refusal(size, "no Xen notes");
+}
+
+static void test_too_many_segments(void **state)
+{
+    u64 size = make_kernel(), at;
+
+    put(56, (u16[]){ 1 + DOM0_MAX_SEGMENTS }, 2); /* e_phnum */
+    put64(32, 0x1000);                            /* e_phoff */
+    memcpy(file + 0x1000, file + 64 + 56, 56);    /* the notes, then the same segment again and again */
+    at = 0x1000 + 56;
+    for (unsigned i = 0; i < DOM0_MAX_SEGMENTS; i++)
+        at = put_program(at, 1, 0, 0x1000000 + i * 0x1000, 0x100, 0x1000);
+    read_file(size);
+    assert_int_equal(k.segments, DOM0_MAX_SEGMENTS);
+    put_program(at, 1, 0, 0x2000000, 0x100, 0); /* an empty one counts not */
+    put(56, (u16[]){ 2 + DOM0_MAX_SEGMENTS }, 2);
+    read_file(size);
+    assert_int_equal(k.segments, DOM0_MAX_SEGMENTS);
+    put_program(at, 1, 0, 0x2000000, 0x100, 0x100);
+    expect_refusal(size, "segments");
+}
+
 static void test_hostile_files(void **state)
 {
     u64 size = make_kernel(), seed = 88172645463325252ULL;
@@ -266,7 +313,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory_option), cmocka_unit_test(test_vcpu_options),
         cmocka_unit_test(test_kernel_is_understood), cmocka_unit_test(test_kernels_refused),
-        cmocka_unit_test(test_hostile_files), cmocka_unit_test(test_plan_linux),
+        cmocka_unit_test(test_notes_in_a_section),
+        cmocka_unit_test(test_too_many_segments), cmocka_unit_test(test_hostile_files), cmocka_unit_test(test_plan_linux),
         cmocka_unit_test(test_plan_classic), cmocka_unit_test(test_first_page_tables),
         cmocka_unit_test(test_frames_write_over_borders),
     };
