@@ -333,9 +333,16 @@ static void test_affinity(void **state)
     assert_int_equal(soft[0], 0x01);
 }
 
-/* Nothing is written beyond the caller's bits, nor for a map it did not ask for. */
+/* Nothing is read or written beyond the caller's bits, nor written for a map it did not ask for. */
 static void test_affinity_in_a_short_map(void **state)
 {
+    struct xen_domctl op = affinity_op(XEN_DOMCTL_setvcpuaffinity, XEN_VCPUAFFINITY_HARD, 3);
+
+    memset(hard, 0xff, sizeof(hard));
+    assert_int_equal(domctl(&op), 0);
+    get_affinity(XEN_VCPUAFFINITY_HARD, 64);
+    assert_int_equal(hard[0], 0x07);
+    assert_int_equal(hard[1], 0);
     assert_int_equal(set_affinity(0xff, 0xff, BOTH), 0);
     get_affinity(BOTH, 3);
     assert_int_equal(hard[0], 0x07);
