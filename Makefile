@@ -2,6 +2,7 @@
 # Zelo: `make` leaves the multiboot image at build/zelo.elf and build/zelo.gz.
 #   make DEBUG=1      the same in build/debug, with lock-order checks
 #   make unit         builds and runs the host unit tests
+#   make coverage     how much of core and pv they run
 #   make static       static analysis: gcc -fanalyzer, cppcheck, clang-tidy
 
 B := $(if $(DEBUG),build/debug,build)
@@ -64,6 +65,6 @@ $(B)/hypervisor/core/version.o: $(wildcard .git/logs/HEAD)
 -include hypervisor/x86/image/image.mk
 
 clean:
-	rm -rf $(B)/hypervisor $(B)/gen $(B)/unit $(B)/static $(B)/zelo.*
+	rm -rf $(B)/hypervisor $(B)/gen $(B)/unit $(B)/coverage $(B)/static $(B)/zelo.*
 
 .PHONY: all clean unit

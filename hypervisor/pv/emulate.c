@@ -235,6 +235,8 @@ bool pv_emulate_privileged(struct cpu_user_regs *regs)
 
     e.kernel = pv_guest_kernel_mode(e.v, regs);
     e.long_mode = is_long_code(&e);
+    if (!e.long_mode) /* the trap's frame has CS and SS alone */
+        pv_save_selectors(regs);
     if (!fetch(&e))
         return false;
     switch (run(&e)) {

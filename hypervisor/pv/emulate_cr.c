@@ -204,7 +204,7 @@ static enum emul_result lmsw(struct emul *e)
         if (!emul_address(e, &va))
             return EMUL_REFUSED;
         if (guest_read(&value, va, sizeof(value)))
-            return emul_page_fault(e, va, false);
+            return emul_page_fault(e, va, sizeof(value), false);
     }
     /* It can set PE, but not clear it. */
     return write_cr0_of(e->v, (cr0 & ~(u64)CR0_LMSW) | (value & CR0_LMSW) | CR0_PE);
