@@ -151,9 +151,9 @@ static void test_segment_bases(void **state)
 {
     for (unsigned which = SEGBASE_FS; which <= SEGBASE_GS_KERNEL; which++) {
         assert_int_equal(set_base(which, 0x7f0000001000 + which), 0);
-        assert_true(bases[which] == 0x7f0000001000 + which);
+        assert_true(bases[which] == 0x7f0000001000UL + which);
         assert_int_equal(set_base(which, NON_CANONICAL), -EINVAL);
-        assert_true(bases[which] == 0x7f0000001000 + which);
+        assert_true(bases[which] == 0x7f0000001000UL + which);
     }
     assert_int_equal(set_base(SEGBASE_GS_USER_SEL, 0x5002b), 0);
     assert_int_equal(selector, 0x2b); /* bits 15 to 0 */

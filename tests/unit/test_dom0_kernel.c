@@ -16,7 +16,7 @@ int decompress(const u8 *src, size_t n, size_t size_hint, struct unpacked *out)
     hint = size_hint;
     if (unpack_error)
         return unpack_error;
-    *out = (struct unpacked){ .data = (u8 *)src + 1, .size = n - 1 };
+    *out = (struct unpacked){ .data = (u8 *)(uintptr_t)src + 1, .size = n - 1 };
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "control_fixture.h"
 
 #include "core/xenctl.h"
+#include "pv/pt.h"
 
 static void test_maximum(void **state)
 {
@@ -43,7 +44,7 @@ static void test_frames(void **state)
     assert_int_equal(frames[2], XEN_DOMCTL_PFINFO_XTAB);
     assert_int_equal(frames[3], XEN_DOMCTL_PFINFO_XTAB);
     assert_int_equal(frames[4], 0x1234);
-    pv_vcpu_drop_roots(guest->vcpu[0]);
+    assert_int_equal(pt_put_roots(guest->vcpu[0]), 0);
     assert_int_equal(domain_release_page(guest, plain), 0);
     assert_int_equal(domain_release_page(guest, root), 0);
 }

@@ -150,11 +150,11 @@ static void test_watchdogs(void **state)
 
 /* --- poll --- */
 
-static long poll(u32 count, const evtchn_port_t *ports)
+static long poll(u32 count, evtchn_port_t *ports)
 {
     struct sched_poll op = { .nr_ports = count, .timeout = 0 };
 
-    op.ports.p = (evtchn_port_t *)ports;
+    op.ports.p = ports;
     return call(SCHEDOP_poll, &op);
 }
 

@@ -122,7 +122,7 @@ static void test_dump_while_running(void **state)
     assert_int_equal(host_locks_held(), 0);
     snprintf(line, sizeof(line), "runs  d%uv0", on_cpu[1]->domain->id);
     assert_non_null(strstr(said, line));
-    snprintf(line, sizeof(line), "waits d%uv0", a->id + b->id - on_cpu[1]->domain->id);
+    snprintf(line, sizeof(line), "waits d%dv0", a->id + b->id - on_cpu[1]->domain->id);
     assert_non_null(strstr(said, line));
     assert_non_null(strstr(said, "weight 1000"));
     assert_non_null(strstr(said, ", runs\n"));
