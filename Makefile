@@ -2,6 +2,8 @@
 # Zelo: `make` leaves the multiboot image at build/zelo.elf and build/zelo.gz.
 #   make DEBUG=1      the same in build/debug, with lock-order checks
 #   make unit         builds and runs the host unit tests
+#   make coverage     how much of core and pv they run
+#   make static       static analysis: gcc -fanalyzer, cppcheck, clang-tidy
 
 B := $(if $(DEBUG),build/debug,build)
 ifeq ($(MAKELEVEL),0)
@@ -16,9 +18,13 @@ HV_C := $(sort $(shell find hypervisor -name '*.c' ! -name asm_offsets.c))
 HV_S := $(sort $(shell find hypervisor -name '*.S' ! -path '*/image/*'))
 HV_O := $(HV_C:%.c=$(B)/%.o) $(HV_S:%.S=$(B)/%.o)
 
-WARN := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
-        -Wshadow -Wpointer-arith -Wwrite-strings -Wvla -Wno-sign-compare
-HV_CFLAGS := -std=gnu11 -O2 -g $(WARN) -ffreestanding -fno-common -fpie -fvisibility=hidden \
+WARN := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wnested-externs \
+        -Wshadow -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Walloca -Wundef -Wunused-macros \
+        -Wunused-const-variable -Wformat=2 -Wformat-signedness -Wlogical-op -Wduplicated-cond \
+        -Wduplicated-branches -Wnull-dereference -Wjump-misses-init -Wimplicit-fallthrough=5
+# What is cut short says so; the stacks are of 16 KiB.
+HV_WARN := $(WARN) -Wconversion -Wno-sign-conversion -Wredundant-decls -Wstack-usage=2048
+HV_CFLAGS := -std=gnu11 -O2 -g $(HV_WARN) -ffreestanding -fno-common -fpie -fvisibility=hidden \
         -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
         -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-delete-null-pointer-checks \
         -fno-strict-aliasing -fwrapv -ffunction-sections -fdata-sections
@@ -55,9 +61,10 @@ $(B)/hypervisor/core/version.o: $(wildcard .git/logs/HEAD)
 -include $(HV_O:.o=.d) $(B)/gen/asm_offsets.d
 -include tests/unit/unit.mk
 -include guests/guests.mk
+-include tests/static/static.mk
 -include hypervisor/x86/image/image.mk
 
 clean:
-	rm -rf $(B)/hypervisor $(B)/gen $(B)/unit $(B)/zelo.*
+	rm -rf $(B)/hypervisor $(B)/gen $(B)/unit $(B)/coverage $(B)/static $(B)/zelo.*
 
 .PHONY: all clean unit

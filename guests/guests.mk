@@ -2,7 +2,7 @@
 # Tiny PV guests: build/guests/NAME.elf, one for each folder but common.
 
 GUEST_VIRT_BASE := 0xffffffff80000000
-GUEST_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -ffreestanding -fno-pic -mcmodel=kernel -mno-red-zone \
+GUEST_CFLAGS := -std=gnu11 -O1 -g $(WARN) -ffreestanding -fno-pic -mcmodel=kernel -mno-red-zone \
         -mgeneral-regs-only -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
         -D__XEN_TOOLS__ -DVIRT_BASE=$(GUEST_VIRT_BASE)UL -isystem $(B)/include
 GUESTS := $(patsubst guests/%/,%,$(filter-out guests/common/,$(wildcard guests/*/)))

@@ -52,7 +52,7 @@ def _parser():
     command = add("run", run, "Boot, start the guest `demo`, end at domain 0's shell.")
     machine_options(command)
 
-    command = add("test", test, "Run the unit tests and the system tests; count them.")
+    command = add("test", test, "Run the unit tests, the static analysers and the system tests; count them.")
     command.add_argument("--hypervisor", metavar="FILE",
                          help="run only the system tests, on this hypervisor; `xen` is Debian's")
     command.add_argument("-k", dest="expression", metavar="EXPR",

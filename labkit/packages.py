@@ -16,6 +16,7 @@ BUILD = ["make", "gcc", "libc6-dev", "binutils", "gzip", "libxen-dev",
          "liblzma-dev", "libzstd-dev", "zlib1g-dev", "liblz4-dev", "libcmocka-dev"]
 IMAGES = ["kmod", "e2fsprogs", "fakeroot", "dpkg", "util-linux"]
 RUN = ["qemu-system-x86"]
+STATIC = ["cppcheck", "clang-tidy"]
 TEST = ["python3-pytest", "python3-pytest-xdist", "zstd", "lz4"]
 GRUB = ["grub-common", "grub-pc-bin", "grub-efi-amd64-bin", "ovmf", "mtools"]
 PARTITIONS = ["fdisk"]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""`./lab test`: the unit tests on this machine, then the system tests under
-QEMU, and one closing line that counts both."""
+"""`./lab test`: the unit tests and the static analysers on this machine, then the
+system tests under QEMU, and one closing line that counts them all."""
 import json
 import os
 import re
@@ -14,25 +14,46 @@ from labkit.ui import step
 SYSTEM = paths.ROOT / "tests" / "system"
 
 
-def unit():
-    """`make unit`, shown as it goes; [passed, failed, skipped] from its last line.
-    A run that fails, or does not tell its counts, is at least one failure."""
-    packages.install(packages.BUILD)
-    step("unit tests")
-    counts = None
-    with subprocess.Popen(["make", "-C", str(paths.ROOT), "unit"], text=True,
+def _make(target, pattern):
+    """`make TARGET`, shown as it goes: its status, and the last line that matches, or None."""
+    step(f"make {target}")
+    found = None
+    with subprocess.Popen(["make", "-C", str(paths.ROOT), target], text=True,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as process:
         for line in process.stdout:
             print(line, end="", flush=True)
-            match = re.match(r"unit: (\d+) passed, (\d+) failed, (\d+) skipped", line)
-            if match:
-                counts = [int(number) for number in match.groups()]
-    if counts is None:
+            found = re.match(pattern, line) or found
+    return process.returncode, found
+
+
+def _counts(target):
+    """A target that ends with its counts: [passed, failed, skipped]. A run that
+    fails, or does not tell its counts, is at least one failure."""
+    status, match = _make(target, target + r": (\d+) passed, (\d+) failed, (\d+) skipped")
+    if match is None:
         return [0, 1, 0]
-    if process.returncode and not counts[1]:
+    counts = [int(number) for number in match.groups()]
+    if status and not counts[1]:
         counts[1] = 1
     return counts
+
+
+def _coverage():
+    """`make coverage`: its closing line, and how it counts: one more test,
+    which fails when the unit tests run too little of a room."""
+    status, match = _make("coverage", r"coverage: .*")
+    line = match.group() if match else "coverage: unknown"
+    return line, [0, 1, 0] if status or not match else [1, 0, 0]
+
+
+def on_this_machine():
+    """The unit tests, how much they run, and the static analysers, each of which
+    is one test: the line about coverage, and the counts."""
+    packages.install(packages.BUILD + packages.STATIC)
+    unit = _counts("unit")
+    covered, counts = _coverage()
+    return covered, [sum(each) for each in zip(unit, counts, _counts("static"))]
 
 
 NOTHING_COLLECTED = 5   # pytest's status
@@ -85,11 +106,13 @@ def names():
 
 def run(hypervisor_of, only_system, expression, long):
     """Everything, or a selection. `hypervisor_of` builds or finds what to boot,
-    late, so that unit tests run even if it fails."""
-    totals = [0, 0, 0]
+    late, so that the tests before run even if it fails."""
+    totals, covered = [0, 0, 0], None
     if not only_system and not expression and not long:
-        totals = unit()
+        covered, totals = on_this_machine()
     counts = system(hypervisor_of(), expression, long)
     totals = [a + b for a, b in zip(totals, counts)]
+    if covered:
+        print(covered)
     print("{} passed, {} failed, {} skipped".format(*totals), flush=True)
     return 1 if totals[1] or not totals[0] else 0

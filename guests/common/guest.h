@@ -36,7 +36,7 @@ struct frame {
 #define HYPERCALL_ASM(nr)                                                                            \
     __asm__ volatile("call *%[page]"                                                                 \
                      : "=a"(res), "+r"(a1), "+r"(a2), "+r"(a3), "+r"(a4), "+r"(a5), "+r"(a6)         \
-                     : [page] "r"((char *)hypercall_page + (nr) * 32)                                \
+                     : [page] "r"((char *)hypercall_page + (nr) * 32UL)                                \
                      : "memory", "rcx", "r11")
 extern char hypercall_page[];
 static inline long hypercall(unsigned nr, uint64_t x1, uint64_t x2, uint64_t x3, uint64_t x4, uint64_t x5, uint64_t x6)

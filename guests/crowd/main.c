@@ -15,7 +15,7 @@
 #include <xen/sysctl.h>
 
 #define CROWD 100
-#define PAGES 256 /* of each: 1 MiB */
+#define PAGES 256u /* of each: 1 MiB */
 
 /* The frames of a domain that are not just memory, by index. */
 enum { CODE, L1, L2, L3, L4 };
@@ -81,7 +81,7 @@ static domid_t domain_make(void)
 
     must("createdomain", domctl(&op, XEN_DOMCTL_createdomain, 0));
     id = op.domain;
-    op.u.max_mem.max_memkb = PAGES * 4;
+    op.u.max_mem.max_memkb = 4UL * PAGES;
     must("max_mem", domctl(&op, XEN_DOMCTL_max_mem, id));
     op.u.max_vcpus.max = 1;
     must("max_vcpus", domctl(&op, XEN_DOMCTL_max_vcpus, id));
@@ -146,7 +146,7 @@ static void domain_start(domid_t id, const xen_pfn_t *frames)
 static bool domain_lives(domid_t id)
 {
     const uint32_t asked = XEN_DOMINF_blocked | XEN_DOMINF_dying | XEN_DOMINF_shutdown | XEN_DOMINF_paused;
-    struct xen_domctl op;
+    struct xen_domctl op = { 0 };
 
     must("getdomaininfo", domctl(&op, XEN_DOMCTL_getdomaininfo, id));
     return op.domain == id && op.u.getdomaininfo.cpu_time &&

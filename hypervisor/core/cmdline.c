@@ -15,7 +15,7 @@
 
 #include "cmdline.h"
 
-#define CMDLINE_MAX 4096
+#define CMDLINE_MAX 4096u
 
 static char whole[CMDLINE_MAX];           /* as given, for XENVER_commandline */
 static char words[CMDLINE_MAX];           /* each ended by a zero; an empty one ends the list */

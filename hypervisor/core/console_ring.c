@@ -83,14 +83,17 @@ static u64 ring_size_wanted(void)
     return 1ULL << (PAGE_SHIFT + order_for_pages(PFN_UP(size)));
 }
 
+/* Once, for it gives nothing back: the heap's lock is not to be taken under the console's. */
 void console_ring_resize(void)
 {
     u64 size = ring_size_wanted();
-    char *bigger = heap_alloc(order_for_pages(PFN_UP(size)), 0);
+    char *bigger;
     unsigned long flags;
     u32 from;
     bool taken;
 
+    BUG_ON(ring != early_ring);
+    bigger = heap_alloc(order_for_pages(PFN_UP(size)), 0);
     if (!bigger) {
         log_warn("No memory for a console ring of %lu KiB\n", (unsigned long)(size >> 10));
         return;
@@ -99,8 +102,6 @@ void console_ring_resize(void)
     /* Positions stay what they are; bytes move to where the larger mask puts them. */
     for (from = console_ring_start(); from != written; from++)
         bigger[from & (u32)(size - 1)] = ring[from & (ring_size - 1)];
-    if (ring != early_ring)
-        heap_free(ring, order_for_pages(ring_size >> PAGE_SHIFT));
     ring = bigger;
     ring_size = (u32)size;
     console_leave(taken, flags);

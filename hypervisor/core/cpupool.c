@@ -315,7 +315,7 @@ static int pool_movedomain(struct xen_sysctl_cpupool_op *op)
 
     if (op->domid >= DOMID_FIRST_RESERVED)
         return -EINVAL;
-    d = domain_get(op->domid);
+    d = domain_get((domid_t)op->domid);
     if (!d)
         return -EINVAL;
     rc = pool_count_in(op->cpupool_id, &to);

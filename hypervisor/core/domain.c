@@ -99,7 +99,7 @@ void domain_put(struct domain *d)
 /* Enters d in the table; -EEXIST if its number is taken, -ENOMEM. */
 static int domid_insert(struct domain *d)
 {
-    struct domain **page = NULL;
+    struct domain **page = NULL, **slot;
     unsigned long flags;
     int rc = 0;
 
@@ -109,14 +109,15 @@ static int domid_insert(struct domain *d)
             return -ENOMEM;
     }
     spin_lock_irqsave(&domid_lock, flags);
-    if (!domid_table[d->id / DOMIDS_PER_PAGE]) {
+    if (page && !domid_table[d->id / DOMIDS_PER_PAGE]) {
         domid_table[d->id / DOMIDS_PER_PAGE] = page;
         page = NULL;
     }
-    if (domid_find(d->id))
+    slot = &domid_table[d->id / DOMIDS_PER_PAGE][d->id % DOMIDS_PER_PAGE];
+    if (*slot)
         rc = -EEXIST;
     else
-        domid_table[d->id / DOMIDS_PER_PAGE][d->id % DOMIDS_PER_PAGE] = d;
+        *slot = d;
     spin_unlock_irqrestore(&domid_lock, flags);
     if (page)
         heap_free(page, 0);

@@ -82,7 +82,7 @@ void domain_crash(struct domain *d, const char *fmt, ...)
     if (d->is_shutting_down) /* one report is enough; it will not run again */
         return;
     va_start(ap, fmt);
-    vsnprintf(why, sizeof(why), fmt, ap);
+    (void)vsnprintf(why, sizeof(why), fmt, ap);
     va_end(ap);
     log_guest(LOG_ERR, "d%u crashed: %s\n", d->id, why);
     if (current && current->domain == d)

@@ -39,7 +39,7 @@ static struct domain *createdomain_make(domid_t wanted, const struct xen_domctl_
     if (wanted > 0 && wanted < DOMID_FIRST_RESERVED)
         return domain_create(wanted, c, false, rc);
     for (unsigned tries = 1; tries < DOMID_FIRST_RESERVED; tries++) {
-        domid_t id = (last + tries) % DOMID_FIRST_RESERVED;
+        domid_t id = (domid_t)((last + tries) % DOMID_FIRST_RESERVED);
         struct domain *d = id ? domain_get(id) : NULL;
 
         if (d)
@@ -156,7 +156,7 @@ void domain_describe(struct domain *d, struct xen_domctl_getdomaininfo *info)
     info->ssidref = d->ssidref;
     memcpy(info->handle, d->handle, sizeof(info->handle));
     info->cpupool = domain_poolid(d);
-    info->gpaddr_bits = arch_phys_addr_bits();
+    info->gpaddr_bits = (u8)arch_phys_addr_bits();
 }
 
 /* Answers for the named domain or the next one after it. */

@@ -22,7 +22,7 @@ int event_domain_init(struct domain *d, u32 max_port)
 
     spin_lock_init(&e->lock, LOCK_EVENT);
     e->port_limit = MIN(max_port, (u32)EVTCHN_FIFO_NR_CHANNELS - 1) + 1;
-    e->bucket_count = DIV_ROUND_UP(e->port_limit, EVTCHN_BUCKET_CHANNELS);
+    e->bucket_count = DIV_ROUND_UP(e->port_limit, (u32)EVTCHN_BUCKET_CHANNELS);
     e->search_from = 1; /* port 0 is never used: guests take it for 'none' */
     e->buckets = mem_alloc_array(struct evtchn *, e->bucket_count);
     return e->buckets ? 0 : -ENOMEM;

@@ -9,7 +9,7 @@
  */
 #include "event_private.h"
 
-#define BITS_PER_SELECTOR 64
+#define BITS_PER_SELECTOR 64UL
 _Static_assert(EVTCHN_2L_NR_CHANNELS == 64 * BITS_PER_SELECTOR, "selector and array belong together");
 
 static void event_2l_tell(struct vcpu *v, u32 port)

@@ -102,7 +102,7 @@ int event_bind_virq(struct domain *d, u32 virq, u32 vcpu, u32 *port)
         chn = evtchn_alloc(d, &rc);
     if (chn) {
         chn->u.virq = virq;
-        chn->notify_vcpu = v->id;
+        chn->notify_vcpu = (u16)v->id;
         evtchn_set_state(chn, EVTCHNSTAT_virq);
         atomic_set_release(&v->evt.virq_port[virq], chn->port);
         *port = chn->port;
@@ -121,7 +121,7 @@ int event_bind_ipi(struct domain *d, u32 vcpu, u32 *port)
     spin_lock(&d->evt.lock);
     chn = evtchn_alloc(d, &rc);
     if (chn) {
-        chn->notify_vcpu = vcpu;
+        chn->notify_vcpu = (u16)vcpu;
         evtchn_set_state(chn, EVTCHNSTAT_ipi);
         *port = chn->port;
     }
@@ -167,9 +167,9 @@ void event_vcpu_move(struct vcpu *v)
 }
 
 /* The scheduler moves vCPUs where it must not wait; here their PIRQs come after. */
-void event_pirqs_follow(void *data)
+void event_pirqs_follow(void *vcpu)
 {
-    struct vcpu *v = data;
+    struct vcpu *v = vcpu;
     struct domain *d = v->domain;
 
     spin_lock(&d->evt.lock);
@@ -188,12 +188,12 @@ void event_pirqs_follow(void *data)
 
 /* --- whom a port tells --- */
 
-static void evtchn_set_notify(struct evtchn *chn, u16 vcpu)
+static void evtchn_set_notify(struct evtchn *chn, unsigned vcpu)
 {
     unsigned long flags;
 
     spin_lock_irqsave(&chn->lock, flags);
-    WRITE_ONCE(chn->notify_vcpu, vcpu);
+    WRITE_ONCE(chn->notify_vcpu, (u16)vcpu);
     spin_unlock_irqrestore(&chn->lock, flags);
 }
 

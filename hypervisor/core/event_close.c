@@ -38,7 +38,7 @@ static void close_far_end(struct domain *d, struct evtchn *chn)
 }
 
 /* d's lock held, and peer's, which is NULL or perhaps d: closes unless that takes another domain's lock. */
-static int close_locked(struct domain *d, u32 port, struct domain *peer)
+static int close_locked(struct domain *d, u32 port, const struct domain *peer)
 {
     struct evtchn *chn = evtchn_find(d, port);
 

@@ -130,30 +130,28 @@ static void fifo_enqueue(struct evtchn_fifo *f, struct evtchn *chn, struct fifo_
         fifo_tell(q);
 }
 
-/*
- * The word or the control block is not there yet.  It is remembered, and
- * whoever brings the missing part looks after publishing it; so this looks
- * again after remembering.  False: raise it now after all.
- */
-static bool fifo_postpone(struct evtchn_fifo *f, struct evtchn *chn, struct vcpu *v)
+/* False if the guest has not given the event's word or the vCPU's control block. */
+static bool fifo_find(const struct evtchn_fifo *f, const struct evtchn *chn, const struct vcpu *v,
+                      event_word_t **word, struct fifo_queue **target)
 {
-    (void)atomic_xchg(&chn->undelivered, 1);
-    return !fifo_word(f, chn->port) || !fifo_queue_for(chn, v);
+    *word = fifo_word(f, chn->port);
+    *target = fifo_queue_for(chn, v);
+    return *word && *target;
 }
 
 void event_fifo_raise(struct domain *d, struct evtchn *chn, struct vcpu *v)
 {
     struct evtchn_fifo *f = d->evt.fifo;
-    event_word_t *word = fifo_word(f, chn->port);
-    struct fifo_queue *target = fifo_queue_for(chn, v);
+    struct fifo_queue *target;
+    event_word_t *word;
     unsigned long flags;
     u32 was;
 
-    if (unlikely(!word || !target)) {
-        if (fifo_postpone(f, chn, v))
+    if (unlikely(!fifo_find(f, chn, v, &word, &target))) {
+        /* Whoever brings what is missing looks for this after publishing it; so this looks again after. */
+        (void)atomic_xchg(&chn->undelivered, 1);
+        if (!fifo_find(f, chn, v, &word, &target))
             return;
-        word = fifo_word(f, chn->port);
-        target = fifo_queue_for(chn, v);
     }
     was = atomic_fetch_or(word, WORD_PENDING);
     /* LINKED in the same step: the guest clears it before it looks at PENDING. */

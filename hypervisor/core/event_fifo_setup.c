@@ -160,7 +160,7 @@ int event_fifo_set_priority(struct domain *d, u32 port, u32 priority)
     chn = evtchn_find(d, port);
     if (chn && chn->state != EVTCHNSTAT_closed) {
         spin_lock_irqsave(&chn->lock, flags);
-        WRITE_ONCE(chn->priority, priority);
+        WRITE_ONCE(chn->priority, (u8)priority);
         spin_unlock_irqrestore(&chn->lock, flags);
         rc = 0;
     }

@@ -75,7 +75,7 @@ long do_grant_table_op(const struct hypercall_args *a)
 
     if (cmd >= ARRAY_SIZE(operations))
         return -ENOSYS;
-    if ((s32)count < 0)
+    if (count > INT32_MAX)
         return -EINVAL;
     if (operations[cmd].list)
         return run_list(a, cmd, count);

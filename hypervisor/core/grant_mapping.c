@@ -63,7 +63,7 @@ static int map_with_handle(struct domain *owner, struct gnttab_map_grant_ref *op
     }
     if (!rc) {
         m.flags = op->flags & TRACKED_FLAGS;
-        m.frame = page_to_mfn(use.page).n;
+        m.frame = page_to_mfn(use.page).n & MAPTRACK_FRAME;
         domain_hold(owner); /* the handle's */
         trace(TRC_MEM_PAGE_GRANT_MAP, owner->id);
         op->handle = handle;

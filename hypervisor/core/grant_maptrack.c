@@ -59,8 +59,8 @@ u32 maptrack_alloc(struct grant_table *gt)
 void maptrack_set(struct grant_table *gt, u32 handle, const struct maptrack *m)
 {
     spin_lock(&gt->lock);
-    if (m->flags & ~MAPTRACK_BUSY)
-        *entry(gt, handle) = (struct maptrack){ m->ref, m->owner, m->flags & ~MAPTRACK_BUSY, m->frame };
+    if (m->flags & MAPTRACK_FLAGS)
+        *entry(gt, handle) = (struct maptrack){ m->ref, m->owner, m->flags & MAPTRACK_FLAGS, m->frame };
     else
         link_free(gt, handle);
     spin_unlock(&gt->lock);

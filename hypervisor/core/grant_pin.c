@@ -213,6 +213,7 @@ static int frame_get(struct domain *owner, u64 frame, bool write, struct page **
 }
 
 /* A grant of a grant: the use of the second entry is taken in the name of the first one's domain. */
+/* NOLINTNEXTLINE(misc-no-recursion) ends there: the second may not be transitive */
 static int via_get(struct grant_use *u, const struct granted *g)
 {
     struct grant_use second;
@@ -236,6 +237,7 @@ static int via_get(struct grant_use *u, const struct granted *g)
     return GNTST_okay;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion) via_get */
 int grant_use_get(struct domain *owner, u32 ref, domid_t by, bool write, unsigned allow,
                   struct grant_use *out)
 {

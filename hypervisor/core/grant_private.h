@@ -28,6 +28,8 @@ struct maptrack {
     u64 frame : 52;
 };
 #define MAPTRACK_BUSY (1u << 11) /* being made or undone: nobody else may */
+#define MAPTRACK_FLAGS (MAPTRACK_BUSY - 1)
+#define MAPTRACK_FRAME ((1UL << 52) - 1)
 _Static_assert(sizeof(struct maptrack) == 16, "256 in a frame");
 
 #define V1_PER_FRAME (PAGE_SIZE / sizeof(grant_entry_v1_t))

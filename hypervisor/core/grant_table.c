@@ -170,11 +170,6 @@ u32 grant_table_frame_count(struct domain *d)
     return atomic_read_acquire(&d->grants->frames);
 }
 
-u32 grant_status_frame_count(struct domain *d)
-{
-    return atomic_read_acquire(&d->grants->status_frames);
-}
-
 u32 grant_table_max_frames(struct domain *d)
 {
     return d->grants->max_frames;

@@ -79,7 +79,7 @@ static int undo(struct unmapping *u, u64 host_addr, u64 dev_bus_addr, u64 new_ad
         rc = undo_host(u, host_addr, new_addr);
     if (rc)
         u->undone = 0;
-    u->m.flags &= ~(u64)u->undone;
+    u->m.flags = u->m.flags & ~u->undone & MAPTRACK_FLAGS;
     return rc;
 }
 

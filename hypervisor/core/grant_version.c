@@ -33,7 +33,7 @@ static struct neutral_entry entry_read(const struct grant_table *gt, u32 ref)
     } else {
         grant_entry_v1_t e = *grant_v1(gt, ref);
 
-        n = (struct neutral_entry){ e.flags & ~STATUS_FLAGS, e.flags & STATUS_FLAGS, e.domid, e.frame };
+        n = (struct neutral_entry){ e.flags & (u16)~STATUS_FLAGS, e.flags & STATUS_FLAGS, e.domid, e.frame };
     }
     return n;
 }

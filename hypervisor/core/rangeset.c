@@ -8,6 +8,7 @@
 #include <zelo/rangeset.h>
 
 #include <zelo/errno.h>
+#include <zelo/log.h>
 #include <zelo/page.h>
 
 struct range { struct list link; u64 first, last; };
@@ -73,6 +74,7 @@ int rangeset_add(struct rangeset *r, u64 first, u64 last)
 static void range_cut(struct range *x, u64 first, u64 last, struct range **spare, struct list *dead)
 {
     if (x->first < first && x->last > last) {
+        BUG_ON(!*spare); /* ranges are disjoint: one at most is split */
         (*spare)->first = last + 1;
         (*spare)->last = x->last;
         list_insert_after(&x->link, &(*spare)->link);

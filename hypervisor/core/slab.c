@@ -80,7 +80,7 @@ static void *slab_alloc(unsigned c)
     }
     p = &frame_table[partial[c]];
     w.raw = p->type;
-    obj = (char *)page_to_virt(p) + w.first_free * 16;
+    obj = (char *)page_to_virt(p) + w.first_free * 16UL;
     w.first_free = *(u16 *)obj;
     w.used++;
     if (w.first_free == NONE)

@@ -117,7 +117,7 @@ static void record_put_lost(struct trace_cpu *t, u64 cycles)
 static void record_append(struct trace_cpu *t, u32 event, const u32 *data, unsigned n)
 {
     /* Two records, if some were lost, and the filling of the end. */
-    u32 room = (t->lost ? 3 : 2) * RECORD_WORDS_MAX * WORD, before = ring_used(t);
+    u32 room = (t->lost ? 3 : 2) * (u32)(RECORD_WORDS_MAX * WORD), before = ring_used(t);
     u64 cycles = arch_cycles();
 
     if (t->bytes - before < room) {

@@ -14,6 +14,11 @@
      ASSIST(pae_extended_cr3) | ASSIST(architectural_iopl) | ASSIST(runstate_update_flag) | \
      ASSIST(m2p_strict))
 
+void vm_assist_restore(struct domain *d, u64 assists)
+{
+    atomic_set(&d->vm_assist, assists & ASSISTS_KNOWN);
+}
+
 long do_vm_assist(const struct hypercall_args *a)
 {
     u64 type = (u32)a->arg[1], bit;

@@ -13,7 +13,7 @@ int cpumask_from_xenctl(cpumask_t *out, const struct xenctl_bitmap *in)
     if (copy_from_handle(bytes, in->bitmap, n))
         return -EFAULT;
     if (in->nr_bits % 8 && in->nr_bits < MAX_CPUS)
-        bytes[n - 1] &= (1u << (in->nr_bits % 8)) - 1;
+        bytes[n - 1] &= (u8)((1u << (in->nr_bits % 8)) - 1);
     memcpy(out->bits, bytes, sizeof(bytes));
     return 0;
 }
@@ -29,7 +29,7 @@ int bitmap_to_xenctl(const struct xenctl_bitmap *out, const unsigned long *bits,
     /* The last byte is cut at the caller's size. */
     last = bytes[have - 1];
     if (out->nr_bits < have * 8)
-        last &= (1u << (out->nr_bits % 8)) - 1;
+        last &= (u8)((1u << (out->nr_bits % 8)) - 1);
     if (copy_to_handle(out->bitmap, bytes, have - 1) || copy_to_handle_offset(out->bitmap, have - 1, &last, 1))
         return -EFAULT;
     return guest_clear(handle_va(out->bitmap) + have, DIV_ROUND_UP((u64)out->nr_bits, 8) - have);

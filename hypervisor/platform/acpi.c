@@ -68,7 +68,7 @@ static const struct acpi_header *table_map(paddr_t at)
     if (!h)
         return NULL;
     length = h->length;
-    vunmap_io((void *)h, sizeof(*h));
+    vunmap_io(h, sizeof(*h));
     if (length < sizeof(*h) || length > TABLE_MAX)
         return NULL;
     h = vmap_io(at, length, MAP_RO);
@@ -76,7 +76,7 @@ static const struct acpi_header *table_map(paddr_t at)
         return h;
     if (h)
         log_warn("ACPI: table %.4s has a wrong checksum and is not used\n", h->signature);
-    vunmap_io((void *)h, length);
+    vunmap_io(h, length);
     return NULL;
 }
 
@@ -89,7 +89,7 @@ static void table_note(struct table *t, paddr_t at)
         return;
     memcpy(t->signature, h->signature, sizeof(t->signature));
     log_debug("ACPI: %.4s at %#lx, %u bytes\n", h->signature, (unsigned long)at, h->length);
-    vunmap_io((void *)h, sizeof(*h));
+    vunmap_io(h, sizeof(*h));
 }
 
 static bool root_read(paddr_t at, unsigned entry_size)
@@ -106,7 +106,7 @@ static bool root_read(paddr_t at, unsigned entry_size)
     for (unsigned i = 0; i < n; i++) {
         paddr_t entry = 0;
 
-        memcpy(&entry, (const char *)(root + 1) + i * entry_size, entry_size);
+        memcpy(&entry, (const char *)(root + 1) + (size_t)i * entry_size, entry_size);
         if (entry)
             table_note(&tables[table_count++], entry);
     }

@@ -15,7 +15,6 @@
 #include <zelo/page.h>
 #include <arch/seam.h>
 
-#define REG_ID 0u
 #define REG_VERSION 1u
 #define REG_PIN(pin) (0x10u + 2 * (pin))
 

@@ -43,7 +43,7 @@ static void msi_set_masked(struct irq_desc *desc, bool masked)
 
     desc->msi.masked = masked;
     if (control & CONTROL_MASKABLE)
-        pci_modify32(dev->at, dev->msi_pos + msi_data_offset(control) + 4, bit, masked ? bit : 0);
+        pci_modify32(dev->at, (u16)(dev->msi_pos + msi_data_offset(control) + 4), bit, masked ? bit : 0);
 }
 
 static void msi_mask(struct irq_desc *desc)
@@ -132,13 +132,12 @@ fail:
 
 static void msi_restore_group(struct pci_device *dev)
 {
+    struct irq_desc *desc, *leader = list_first(&dev->msis, struct irq_desc, msi.link)->msi.leader;
     unsigned count = 0;
-    struct irq_desc *desc, *leader = NULL;
     unsigned long flags;
 
     list_for_each(desc, &dev->msis, msi.link) {
         count++;
-        leader = desc->msi.leader;
         spin_lock_irqsave(&desc->lock, flags);
         msi_set_dest(desc, cpu_apicid[desc->cpu]);
         msi_set_masked(desc, desc->msi.masked);

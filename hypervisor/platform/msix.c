@@ -15,7 +15,7 @@
 #define MSIX_CONTROL 2
 #define MSIX_TABLE 4
 #define CONTROL_ENTRIES(c) (((c) & 0x7ffu) + 1)
-#define ENTRY_WORDS 4 /* address low, address high, data, control */
+#define ENTRY_WORDS 4UL /* address low, address high, data, control */
 #define ENTRY_MASKED 0x1u
 #define BAR_IO 0x1u
 #define BAR_TYPE 0x6u
@@ -116,7 +116,7 @@ void msix_release_table(struct pci_device *dev)
 {
     if (!dev->msix_table || dev->msix_pinned || !list_empty(&dev->msis))
         return;
-    vunmap_io((void *)dev->msix_table, dev->msix_entries * ENTRY_WORDS * sizeof(u32));
+    vunmap_io(dev->msix_table, dev->msix_entries * ENTRY_WORDS * sizeof(u32));
     dev->msix_table = NULL;
 }
 

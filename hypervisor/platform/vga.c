@@ -113,7 +113,7 @@ void vga_init(void)
     keep = option && !strcmp(option, "keep");
     if (mfn_is_invalid(hypervisor_root) || !hypervisor_root.n || !vga_has_text()) /* needs paging_init */
         return;
-    screen = vmap_io(TEXT_PHYS, ROWS * COLUMNS * 2, MAP_RW | MAP_WC);
+    screen = vmap_io(TEXT_PHYS, sizeof(shadow), MAP_RW | MAP_WC);
     if (!screen)
         return;
     for (unsigned i = 0; i < ROWS * COLUMNS; i++) {

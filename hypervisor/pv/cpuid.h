@@ -56,7 +56,6 @@ void cpuid_policy_read_raw(struct cpuid_policy *p);
 #define FEATURESET_WORDS 19
 _Static_assert(XEN_X86_FEATURE_TSA_L1_NO / 32 < FEATURESET_WORDS, "the public header has more words");
 
-u32 *cpuid_feature_word(struct cpuid_policy *p, unsigned word);
 bool cpuid_has(const struct cpuid_policy *p, unsigned feature);
 void cpuid_set_feature(struct cpuid_policy *p, unsigned feature, bool on);
 void cpuid_get_features(const struct cpuid_policy *p, u32 set[FEATURESET_WORDS]);

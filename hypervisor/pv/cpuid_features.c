@@ -9,28 +9,33 @@
 
 #define F(name) XEN_X86_FEATURE_##name
 
-u32 *cpuid_feature_word(struct cpuid_policy *p, unsigned word)
-{
 #define AT(member) offsetof(struct cpuid_policy, member)
-    static const u16 words[FEATURESET_WORDS] = {
-        AT(basic[1].d), AT(basic[1].c), AT(extd[1].d), AT(extd[1].c), AT(xstate[1].a), AT(feat[0].b),
-        AT(feat[0].c), AT(extd[7].d), AT(extd[8].b), AT(feat[0].d), AT(feat[1].a), AT(extd[0x21].a),
-        AT(feat[1].b), AT(feat[2].d), AT(feat[1].c), AT(feat[1].d), AT(arch_caps),
-        AT(arch_caps) + sizeof(u32), AT(extd[0x21].c),
-    };
+static const u16 word_at[FEATURESET_WORDS] = {
+    AT(basic[1].d), AT(basic[1].c), AT(extd[1].d), AT(extd[1].c), AT(xstate[1].a), AT(feat[0].b),
+    AT(feat[0].c), AT(extd[7].d), AT(extd[8].b), AT(feat[0].d), AT(feat[1].a), AT(extd[0x21].a),
+    AT(feat[1].b), AT(feat[2].d), AT(feat[1].c), AT(feat[1].d), AT(arch_caps),
+    AT(arch_caps) + sizeof(u32), AT(extd[0x21].c),
+};
 #undef AT
 
-    return (u32 *)((char *)p + words[word]);
+static u32 *word_of(struct cpuid_policy *p, unsigned word)
+{
+    return (u32 *)((char *)p + word_at[word]);
+}
+
+static u32 word_read(const struct cpuid_policy *p, unsigned word)
+{
+    return *(const u32 *)((const char *)p + word_at[word]);
 }
 
 bool cpuid_has(const struct cpuid_policy *p, unsigned feature)
 {
-    return *cpuid_feature_word((struct cpuid_policy *)p, feature / 32) & (1u << feature % 32);
+    return word_read(p, feature / 32) & (1u << feature % 32);
 }
 
 void cpuid_set_feature(struct cpuid_policy *p, unsigned feature, bool on)
 {
-    u32 *w = cpuid_feature_word(p, feature / 32), bit = 1u << feature % 32;
+    u32 *w = word_of(p, feature / 32), bit = 1u << feature % 32;
 
     *w = on ? *w | bit : *w & ~bit;
 }
@@ -38,13 +43,13 @@ void cpuid_set_feature(struct cpuid_policy *p, unsigned feature, bool on)
 void cpuid_get_features(const struct cpuid_policy *p, u32 set[FEATURESET_WORDS])
 {
     for (unsigned w = 0; w < FEATURESET_WORDS; w++)
-        set[w] = *cpuid_feature_word((struct cpuid_policy *)p, w);
+        set[w] = word_read(p, w);
 }
 
 void cpuid_put_features(struct cpuid_policy *p, const u32 set[FEATURESET_WORDS])
 {
     for (unsigned w = 0; w < FEATURESET_WORDS; w++)
-        *cpuid_feature_word(p, w) = set[w];
+        *word_of(p, w) = set[w];
 }
 
 /* CPU manuals: each left one is of no use, or faults, without the right one. */

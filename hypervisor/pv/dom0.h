@@ -26,7 +26,7 @@ struct dom0_file { const u8 *data; size_t size; struct unpacked unpacked; };
 void dom0_kernel_unpack(const struct boot_module *m, struct dom0_file *out);
 
 /* --- dom0_elf.c: the file's headers, checked; no field points outside the file --- */
-#define DOM0_MAX_SEGMENTS 32
+#define DOM0_MAX_SEGMENTS 32u
 struct dom0_segment { u64 offset, file_size, mem_size; u64 phys; /* pseudo-physical bytes */ };
 struct dom0_kernel {
     struct dom0_segment segment[DOM0_MAX_SEGMENTS];

@@ -123,7 +123,7 @@ static void write_start_info(start_info_t *si, struct domain *d, const struct do
     }
     start_info_console(si);
     if (cmdline && str_copy((char *)si->cmd_line, cmdline, sizeof(si->cmd_line)) >= sizeof(si->cmd_line))
-        log_warn("Domain 0: its command line is cut to %u bytes\n", MAX_GUEST_CMDLINE - 1);
+        log_warn("Domain 0: its command line is cut to %d bytes\n", MAX_GUEST_CMDLINE - 1);
 }
 
 /* --- the first vCPU --- */

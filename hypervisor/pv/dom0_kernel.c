@@ -60,8 +60,11 @@ static void bzimage_payload(struct bytes *b)
 /* Images carry their unpacked size in their last four bytes, of gzip's own or put there by Linux's build. */
 static size_t unpacked_hint(const struct bytes *b)
 {
-    u32 n = read_le32(b->data + b->size - sizeof(n));
+    u32 n;
 
+    if (b->size < sizeof(n))
+        return 0;
+    n = read_le32(b->data + b->size - sizeof(n));
     return n >= b->size && n <= HINT_MAX ? n : 0;
 }
 

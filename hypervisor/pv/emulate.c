@@ -40,7 +40,7 @@ enum emul_result emul_fault(unsigned vector, s64 error)
 static bool fetch(struct emul *e)
 {
     vaddr_t va = e->regs->rip;
-    unsigned first;
+    u8 first;
     u64 base = 0;
 
     if (!e->long_mode) {
@@ -48,7 +48,7 @@ static bool fetch(struct emul *e)
             return false;
         va = (u32)(va + base);
     }
-    first = MIN((u64)sizeof(e->bytes), PAGE_SIZE - (va & PAGE_OFFSET_MASK));
+    first = (u8)MIN((u64)sizeof(e->bytes), PAGE_SIZE - (va & PAGE_OFFSET_MASK));
     if (guest_read(e->bytes, va, first))
         return false;
     e->length = first;
@@ -235,6 +235,8 @@ bool pv_emulate_privileged(struct cpu_user_regs *regs)
 
     e.kernel = pv_guest_kernel_mode(e.v, regs);
     e.long_mode = is_long_code(&e);
+    if (!e.long_mode) /* the trap's frame has CS and SS alone */
+        pv_save_selectors(regs);
     if (!fetch(&e))
         return false;
     switch (run(&e)) {

@@ -45,8 +45,10 @@ bool must_check emul_address(struct emul *e, vaddr_t *va);
 /* Base of a segment of the running guest; false: its descriptor cannot be read. */
 bool must_check emul_segment_base(const struct emul *e, enum emul_segment s, u64 *base);
 enum emul_result emul_fault(unsigned vector, s64 error);
-/* A page fault at an access of guest memory for the instruction. */
-enum emul_result emul_page_fault(const struct emul *e, vaddr_t va, bool write);
+/* Do the guest's tables let it read, or write, the page at va? */
+bool must_check emul_page_allows(const struct emul *e, vaddr_t va, bool write);
+/* A page fault for an access of guest memory that failed: at that of its two pages which is the reason. */
+enum emul_result emul_page_fault(const struct emul *e, vaddr_t va, unsigned bytes, bool write);
 
 /* --- emulate_io.c; port: of the immediate or DX --- */
 enum emul_result emul_in(struct emul *e, u16 port, unsigned bytes);

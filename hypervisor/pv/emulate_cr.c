@@ -19,7 +19,7 @@
 /* The hypervisor's, but a kernel may see that they are on. */
 #define CR4_VISIBLE (CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT)
 /* Asked for by kernels as a matter of course, and without effect here. */
-#define CR4_IGNORED (CR4_PSE | CR4_PGE | CR4_MCE | 0x100u /* PCE */)
+#define CR4_IGNORED (CR4_PSE | CR4_PGE | 0x100u /* PCE */)
 
 u64 emul_cr0(const struct vcpu *v)
 {
@@ -204,7 +204,7 @@ static enum emul_result lmsw(struct emul *e)
         if (!emul_address(e, &va))
             return EMUL_REFUSED;
         if (guest_read(&value, va, sizeof(value)))
-            return emul_page_fault(e, va, false);
+            return emul_page_fault(e, va, sizeof(value), false);
     }
     /* It can set PE, but not clear it. */
     return write_cr0_of(e->v, (cr0 & ~(u64)CR0_LMSW) | (value & CR0_LMSW) | CR0_PE);

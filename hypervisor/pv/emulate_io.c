@@ -108,12 +108,9 @@ static void set_masked(u64 *reg, u64 value, u64 mask)
 /* Asked before the port is read: what a device gave cannot be given back. */
 static bool guest_writable(const struct emul *e, vaddr_t va, unsigned bytes)
 {
-    const u64 present_rw = 3;
     vaddr_t last = va + bytes - 1;
 
-    if (!guest_range_ok(va, bytes) || (pv_walk_l1e(e->v, va) & present_rw) != present_rw)
-        return false;
-    return va >> PAGE_SHIFT == last >> PAGE_SHIFT || (pv_walk_l1e(e->v, last) & present_rw) == present_rw;
+    return guest_range_ok(va, bytes) && emul_page_allows(e, va, true) && emul_page_allows(e, last, true);
 }
 
 static enum emul_result in_element(struct emul *e, vaddr_t va, unsigned bytes)
@@ -121,9 +118,9 @@ static enum emul_result in_element(struct emul *e, vaddr_t va, unsigned bytes)
     u32 value;
 
     if (!guest_writable(e, va, bytes))
-        return emul_page_fault(e, va, true);
+        return emul_page_fault(e, va, bytes, true);
     value = io_port_read(e->v->domain, e->regs->dx, bytes);
-    return guest_write(va, &value, bytes) ? emul_page_fault(e, va, true) : EMUL_DONE;
+    return guest_write(va, &value, bytes) ? emul_page_fault(e, va, bytes, true) : EMUL_DONE;
 }
 
 static enum emul_result out_element(struct emul *e, vaddr_t va, unsigned bytes)
@@ -131,7 +128,7 @@ static enum emul_result out_element(struct emul *e, vaddr_t va, unsigned bytes)
     u32 value = 0;
 
     if (guest_read(&value, va, bytes))
-        return emul_page_fault(e, va, false);
+        return emul_page_fault(e, va, bytes, false);
     io_port_write(e->v->domain, e->regs->dx, bytes, value);
     return EMUL_DONE;
 }

@@ -65,10 +65,20 @@ bool emul_segment_base(const struct emul *e, enum emul_segment s, u64 *base)
     return descriptor_base(e, selector(e, s), base);
 }
 
-enum emul_result emul_page_fault(const struct emul *e, vaddr_t va, bool write)
+bool emul_page_allows(const struct emul *e, vaddr_t va, bool write)
 {
+    u64 need = write ? 3 : 1; /* present, writable */
+
+    return guest_range_ok(va, 1) && (pv_walk_l1e(e->v, va) & need) == need;
+}
+
+enum emul_result emul_page_fault(const struct emul *e, vaddr_t va, unsigned bytes, bool write)
+{
+    vaddr_t last = va + bytes - 1;
     u32 error = 4; /* user */
 
+    if (va >> PAGE_SHIFT != last >> PAGE_SHIFT && emul_page_allows(e, va, write))
+        va = last & PAGE_MASK;
     if (pv_walk_l1e(e->v, va) & 1)
         error |= 1;
     if (write)

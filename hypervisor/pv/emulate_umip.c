@@ -18,7 +18,7 @@ static enum emul_result store_memory(struct emul *e, const void *what, size_t n)
 
     if (!emul_address(e, &va))
         return EMUL_REFUSED;
-    return guest_write(va, what, n) ? emul_page_fault(e, va, true) : EMUL_DONE;
+    return guest_write(va, what, n) ? emul_page_fault(e, va, (unsigned)n, true) : EMUL_DONE;
 }
 
 /* A register takes as much as its operand size, memory always 16 bits (Intel SDM vol. 2, SMSW). */

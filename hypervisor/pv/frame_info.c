@@ -10,8 +10,8 @@ static u32 table_info(u64 type)
 
     return type & PGT_PINNED ? info | XEN_DOMCTL_PFINFO_LPINTAB : info;
 }
-_Static_assert(XEN_DOMCTL_PFINFO_L1TAB == 1u << XEN_DOMCTL_PFINFO_LTAB_SHIFT, "levels and types agree");
-_Static_assert(XEN_DOMCTL_PFINFO_L4TAB == 4u << XEN_DOMCTL_PFINFO_LTAB_SHIFT, "levels and types agree");
+_Static_assert(XEN_DOMCTL_PFINFO_L1TAB >> XEN_DOMCTL_PFINFO_LTAB_SHIFT == 1, "levels and types agree");
+_Static_assert(XEN_DOMCTL_PFINFO_L4TAB >> XEN_DOMCTL_PFINFO_LTAB_SHIFT == 4, "levels and types agree");
 
 u32 pv_frame_info(struct domain *d, struct page *p)
 {

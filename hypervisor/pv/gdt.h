@@ -7,7 +7,7 @@
 
 struct vcpu;
 
-#define PV_GDT_FRAMES 14 /* the hypervisor's own page follows (arch/layout.h) */
+#define PV_GDT_FRAMES 14UL /* the hypervisor's own page follows (arch/layout.h) */
 #define PV_GDT_ENTRIES (PV_GDT_FRAMES * 512)
 
 /* Takes the frames of v's domain as descriptor pages and puts them in place of the old GDT. 0, -EINVAL. */

@@ -8,7 +8,9 @@
 #include <zelo/errno.h>
 #include <zelo/guest.h>
 #include <zelo/lib.h>
+#include <arch/cpu.h>
 
+#include "emulate.h"
 #include "gdt.h"
 #include "traps.h"
 
@@ -40,6 +42,7 @@ static void context_set_registers(struct vcpu *v, const vcpu_guest_context_t *c)
     v->pv.gs_base_kernel = c->gs_base_kernel;
     v->pv.gs_base_user = c->gs_base_user;
     memcpy(v->pv.ctrlreg, c->ctrlreg, sizeof(v->pv.ctrlreg));
+    v->pv.ts = c->ctrlreg[0] & CR0_TS; /* the rest of CR0 is the same for all */
 }
 
 static void context_set_callbacks(struct vcpu *v, const vcpu_guest_context_t *c)
@@ -129,6 +132,8 @@ int pv_set_context(struct vcpu *v, const vcpu_guest_context_t *c)
         rc = context_set_debugregs(v, c);
     if (!rc)
         rc = pv_gdt_install(v, c->gdt_frames, (unsigned)c->gdt_ents);
+    if (!rc && c->vm_assist) /* before the roots, whose slots depend on it */
+        vm_assist_restore(v->domain, c->vm_assist);
     if (!rc)
         rc = pv_set_roots(v, cr3_root(c->ctrlreg[3]), cr3_root(c->ctrlreg[1]));
     if (rc)
@@ -139,8 +144,6 @@ int pv_set_context(struct vcpu *v, const vcpu_guest_context_t *c)
     context_set_registers(v, c);
     context_set_callbacks(v, c);
     context_set_fpu(v, c);
-    if (c->vm_assist)
-        v->domain->vm_assist = (u32)c->vm_assist;
     v->is_initialised = true;
     return 0;
 }
@@ -170,6 +173,7 @@ void pv_get_context(struct vcpu *v, vcpu_guest_context_t *c)
     c->kernel_ss = v->pv.kernel_ss;
     c->kernel_sp = v->pv.kernel_sp;
     memcpy(c->ctrlreg, v->pv.ctrlreg, sizeof(v->pv.ctrlreg));
+    c->ctrlreg[0] = emul_cr0(v);
     c->ctrlreg[3] = mfn_is_invalid(v->pv.root_kernel) ? 0 : xen_pfn_to_cr3(v->pv.root_kernel.n);
     c->ctrlreg[1] = mfn_is_invalid(v->pv.root_user) ? 0 : xen_pfn_to_cr3(v->pv.root_user.n);
     memcpy(c->debugreg, v->pv.dr, sizeof(c->debugreg));

@@ -13,7 +13,7 @@
 struct ext {
     struct vcpu *v;             /* current */
     struct domain *owner;       /* of the frames named (FD) */
-    const struct mmuext_op *op;
+    struct mmuext_op op;
 };
 typedef int ext_fn(const struct ext *x);
 
@@ -43,13 +43,13 @@ static int pin_locked(struct domain *d, struct page *p, u64 type)
 
 static int ext_pin(const struct ext *x)
 {
-    u64 type = PT_TYPE(x->op->cmd - MMUEXT_PIN_L1_TABLE + 1);
+    u64 type = PT_TYPE(x->op.cmd - MMUEXT_PIN_L1_TABLE + 1);
     struct page *p;
     int rc;
 
     if (x->owner->is_system)
         return -EPERM;
-    p = ext_page_get(x, x->op->arg1.mfn);
+    p = ext_page_get(x, x->op.arg1.mfn);
     if (!p)
         return -EINVAL;
     pt_lock(x->owner);
@@ -80,7 +80,7 @@ static int ext_unpin(const struct ext *x)
 
     if (x->owner->is_system)
         return -EPERM;
-    p = ext_page_get(x, x->op->arg1.mfn);
+    p = ext_page_get(x, x->op.arg1.mfn);
     if (!p)
         return -EINVAL;
     pt_lock(x->owner);
@@ -96,14 +96,14 @@ static int ext_new_baseptr(const struct ext *x)
 {
     if (x->owner != x->v->domain)
         return -EPERM;
-    return pt_new_root_kernel(x->v, MFN(x->op->arg1.mfn));
+    return pt_new_root_kernel(x->v, MFN(x->op.arg1.mfn));
 }
 
 static int ext_new_user_baseptr(const struct ext *x)
 {
     if (x->owner != x->v->domain)
         return -EPERM;
-    return pt_new_root_user(x->v, x->op->arg1.mfn ? MFN(x->op->arg1.mfn) : MFN_INVALID);
+    return pt_new_root_user(x->v, x->op.arg1.mfn ? MFN(x->op.arg1.mfn) : MFN_INVALID);
 }
 
 /* --- TLBs: always the caller's own --- */
@@ -117,8 +117,8 @@ static int ext_flush_local(const struct ext *x)
 
 static int ext_invlpg_local(const struct ext *x)
 {
-    if (guest_range_ok(x->op->arg1.linear_addr, 1))
-        tlb_flush_local(TLB_FLUSH_VA, x->op->arg1.linear_addr);
+    if (guest_range_ok(x->op.arg1.linear_addr, 1))
+        tlb_flush_local(TLB_FLUSH_VA, x->op.arg1.linear_addr);
     return 0;
 }
 
@@ -126,7 +126,7 @@ static int flush_multi(const struct ext *x, unsigned what, vaddr_t va)
 {
     cpumask_t cpus;
 
-    if (pt_cpus_of_vcpus(x->v->domain, handle_va(x->op->arg2.vcpumask), &cpus))
+    if (pt_cpus_of_vcpus(x->v->domain, handle_va(x->op.arg2.vcpumask), &cpus))
         return -EFAULT;
     tlb_flush_mask(&cpus, what, va);
     return 0;
@@ -139,7 +139,7 @@ static int ext_flush_multi(const struct ext *x)
 
 static int ext_invlpg_multi(const struct ext *x)
 {
-    vaddr_t va = x->op->arg1.linear_addr;
+    vaddr_t va = x->op.arg1.linear_addr;
 
     return guest_range_ok(va, 1) ? flush_multi(x, TLB_FLUSH_VA, va) : 0;
 }
@@ -154,8 +154,8 @@ static int ext_invlpg_all(const struct ext *x)
 {
     cpumask_t cpus = x->v->domain->pv.dirty_cpus;
 
-    if (guest_range_ok(x->op->arg1.linear_addr, 1))
-        tlb_flush_mask(&cpus, TLB_FLUSH_VA, x->op->arg1.linear_addr);
+    if (guest_range_ok(x->op.arg1.linear_addr, 1))
+        tlb_flush_mask(&cpus, TLB_FLUSH_VA, x->op.arg1.linear_addr);
     return 0;
 }
 
@@ -187,8 +187,8 @@ static int ext_flush_cache_global(const struct ext *x)
 static int ext_set_ldt(const struct ext *x)
 {
     struct vcpu *v = x->v;
-    vaddr_t base = x->op->arg1.linear_addr;
-    u32 entries = x->op->arg2.nr_ents;
+    vaddr_t base = x->op.arg1.linear_addr;
+    u32 entries = x->op.arg2.nr_ents;
 
     if (x->owner != v->domain)
         return -EPERM;
@@ -207,7 +207,7 @@ static int ext_set_ldt(const struct ext *x)
 /* The frame of arg1 for writing: referenced and used as writable. */
 static struct page *ext_writable_get(const struct ext *x)
 {
-    struct page *p = ext_page_get(x, x->op->arg1.mfn);
+    struct page *p = ext_page_get(x, x->op.arg1.mfn);
 
     if (p && page_get_type(p, PGT_WRITABLE)) {
         page_put(p);
@@ -229,7 +229,7 @@ static int ext_clear_page(const struct ext *x)
 
 static int ext_copy_page(const struct ext *x)
 {
-    struct page *from = ext_page_get(x, x->op->arg2.src_mfn), *to;
+    struct page *from = ext_page_get(x, x->op.arg2.src_mfn), *to;
 
     if (!from)
         return -EINVAL;
@@ -273,14 +273,14 @@ static ext_fn *const ext_table[] = {
 
 static int ext_one(struct ext *x, vaddr_t at)
 {
-    struct mmuext_op op;
+    u32 cmd;
 
-    if (copy_from_guest(&op, at))
+    if (copy_from_guest(&x->op, at))
         return -EFAULT;
-    if (op.cmd >= ARRAY_SIZE(ext_table) || !ext_table[op.cmd])
+    cmd = x->op.cmd;
+    if (cmd >= ARRAY_SIZE(ext_table) || !ext_table[cmd])
         return -ENOSYS;
-    x->op = &op;
-    return ext_table[op.cmd](x);
+    return ext_table[cmd](x);
 }
 
 static int ext_list(struct ext *x, vaddr_t list, u32 count, u32 *done)

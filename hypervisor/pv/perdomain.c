@@ -93,7 +93,7 @@ int perdomain_init(struct domain *d)
 
     if (!zeros_make())
         return -ENOMEM;
-    d->pv.perdomain_l1_count = DIV_ROUND_UP(d->max_vcpus, VCPUS_PER_L1);
+    d->pv.perdomain_l1_count = DIV_ROUND_UP(d->max_vcpus, (unsigned)VCPUS_PER_L1);
     d->pv.perdomain_l1 = mem_alloc_array(u64 *, d->pv.perdomain_l1_count);
     d->pv.perdomain_l3 = heap_alloc(0, 0);
     l2 = heap_alloc(0, 0);
@@ -137,7 +137,7 @@ void pv_perdomain_load_cpu(struct vcpu *v, unsigned cpu)
 }
 
 /* The window changes under a running CPU only if v is current. */
-static void window_flush(struct vcpu *v)
+static void window_flush(const struct vcpu *v)
 {
     if (v == current)
         tlb_flush_local(TLB_FLUSH_ALL, 0);

@@ -125,9 +125,3 @@ int pt_put_roots(struct vcpu *v)
     v->pv.cr3 = 0;
     return pt_undo_continue(current);
 }
-
-void pv_vcpu_drop_roots(struct vcpu *v)
-{
-    while (pt_put_roots(v))
-        ;
-}

@@ -148,7 +148,7 @@ void pv_software_interrupt(struct cpu_user_regs *regs, unsigned vector, bool rip
 {
     struct vcpu *v = current;
     const struct trap_info *ti = &v->pv.traps[vector];
-    unsigned cpl = v->pv.flags & PVF_KERNEL ? 0 : 3;
+    unsigned cpl = v->pv.flags & PVF_KERNEL ? 1 : 3; /* <xen/arch-x86/xen.h>: at level 0 nobody may enter */
     const unsigned length = 2; /* INT imm8 */
 
     if (!ti->address || TI_DPL(ti) < cpl) {

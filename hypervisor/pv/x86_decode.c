@@ -215,7 +215,8 @@ static bool decode_two_byte(struct cursor *c, struct x86_insn *i, u8 op)
 
 bool x86_decode(struct x86_insn *out, const u8 *bytes, size_t n)
 {
-    struct cursor c = { .p = bytes, .end = bytes + MIN(n, (size_t)X86_MAX_LENGTH) };
+    size_t limit = MIN(n, (size_t)X86_MAX_LENGTH);
+    struct cursor c = { .p = bytes, .end = bytes + limit };
     u8 op;
     bool ok;
 
@@ -240,16 +241,16 @@ static const u16 reg_offset[16] = {
 };
 
 /* Without REX byte registers 4..7 are the second bytes of the first four. */
-static u8 *reg_place(const struct cpu_user_regs *regs, const struct x86_insn *i, unsigned reg)
+static unsigned reg_place(const struct x86_insn *i, unsigned reg)
 {
     bool high = i->size == 1 && !i->rex && reg >= 4;
 
-    return (u8 *)regs + reg_offset[(high ? reg - 4 : reg) & 15] + (high ? 1 : 0);
+    return reg_offset[(high ? reg - 4 : reg) & 15] + (high ? 1 : 0);
 }
 
 u64 x86_reg_read(const struct cpu_user_regs *regs, const struct x86_insn *i, unsigned reg)
 {
-    const void *at = reg_place(regs, i, reg);
+    const void *at = (const u8 *)regs + reg_place(i, reg);
 
     switch (i->size) {
     case 1:
@@ -265,7 +266,7 @@ u64 x86_reg_read(const struct cpu_user_regs *regs, const struct x86_insn *i, uns
 
 void x86_reg_write(struct cpu_user_regs *regs, const struct x86_insn *i, unsigned reg, u64 value)
 {
-    void *at = reg_place(regs, i, reg);
+    void *at = (u8 *)regs + reg_place(i, reg);
 
     switch (i->size) {
     case 1:

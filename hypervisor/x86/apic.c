@@ -77,23 +77,18 @@ bool apic_reaches(u32 apicid)
     return x2apic || apicid <= XAPIC_ID_MAX;
 }
 
-static bool apic_any_bit(unsigned first_reg)
+static bool apic_has_in_service(void)
 {
     for (unsigned i = 1; i < 8; i++) /* vectors from 32 up */
-        if (apic_read(first_reg + i * 0x10))
+        if (apic_read(APIC_ISR + i * 0x10))
             return true;
     return false;
-}
-
-bool apic_has_pending(void)
-{
-    return apic_any_bit(APIC_IRR);
 }
 
 /* Firmware, or a kernel before us, may have left interrupts in service: each needs its EOI. */
 static void apic_drain_in_service(void)
 {
-    for (unsigned i = 0; i < 256 && apic_any_bit(APIC_ISR); i++)
+    for (unsigned i = 0; i < 256 && apic_has_in_service(); i++)
         apic_eoi();
 }
 

@@ -169,7 +169,7 @@ static void idle_load(unsigned cpu)
     write_cr3(hypervisor_root.n << PAGE_SHIFT);
 }
 
-static no_return void stack_reset_and_go(void *stack, const void *where)
+static no_return void stack_reset_and_go(void *stack, void (*where)(void))
 {
     __asm__ volatile("movq %0, %%rsp; jmp *%1" :: "r"(stack), "r"(where) : "memory");
     __builtin_unreachable();
@@ -190,11 +190,5 @@ void context_switch(struct vcpu *prev, struct vcpu *next)
     if (!prev->domain->is_idle && prev->domain != next->domain)
         cpumask_clear(&prev->domain->pv.dirty_cpus, info->cpu); /* CR3 is another by now */
     sched_context_saved(prev);
-    stack_reset_and_go(&info->regs, idle ? (const void *)idle_loop : (const void *)exit_to_guest);
-}
-
-/* State is never left in a CPU, so there is none to fetch. */
-void vcpu_sync_state(struct vcpu *v)
-{
-    BUG_ON(v != current && !v->state_saved);
+    stack_reset_and_go(&info->regs, idle ? idle_loop : exit_to_guest);
 }

@@ -124,14 +124,19 @@ static void gate_set(unsigned vector, const void *entry, unsigned dpl, unsigned 
     };
 }
 
+static const char *entry_stub(size_t vector)
+{
+    return entry_stubs + vector * ENTRY_STUB_BYTES;
+}
+
 static void idt_fill(void)
 {
     for (unsigned v = 0; v < 256; v++)
-        gate_set(v, entry_stubs + v * ENTRY_STUB_BYTES, 0, 0);
+        gate_set(v, entry_stub(v), 0, 0);
     /* Those a guest may raise by an INT of its own; all others give it #GP, which is looked into. */
-    gate_set(3, entry_stubs + 3 * ENTRY_STUB_BYTES, 3, 0);
-    gate_set(4, entry_stubs + 4 * ENTRY_STUB_BYTES, 3, 0);
-    gate_set(VECTOR_INT80, entry_stubs + VECTOR_INT80 * ENTRY_STUB_BYTES, 3, 0);
+    gate_set(3, entry_stub(3), 3, 0);
+    gate_set(4, entry_stub(4), 3, 0);
+    gate_set(VECTOR_INT80, entry_stub(VECTOR_INT80), 3, 0);
 }
 
 static void idt_use_stacks(void)
@@ -185,10 +190,12 @@ _Static_assert(ENTRY_MAX_CPUS == MAX_CPUS, "entry.h repeats it for the assembler
 
 static void syscall_init(const struct cpu_info *info)
 {
+    size_t stub = (size_t)info->cpu * SYSCALL_STUB_BYTES;
+
     syscall_stacks[info->cpu].frame_end = (vaddr_t)&info->regs.es;
     wrmsr(MSR_STAR, (u64)SEL_RING3_CS32 << 48 | (u64)SEL_KERNEL_CS << 32);
-    wrmsr(MSR_LSTAR, (vaddr_t)syscall_stubs + info->cpu * SYSCALL_STUB_BYTES);
-    wrmsr(MSR_CSTAR, (vaddr_t)syscall32_stubs + info->cpu * SYSCALL_STUB_BYTES);
+    wrmsr(MSR_LSTAR, (vaddr_t)syscall_stubs + stub);
+    wrmsr(MSR_CSTAR, (vaddr_t)syscall32_stubs + stub);
     wrmsr(MSR_SFMASK, FLAG_IF | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_AC | FLAG_RF | FLAG_IOPL);
     if (cpu_features.sysenter) {
         wrmsr(MSR_SYSENTER_CS, SEL_KERNEL_CS);

@@ -24,7 +24,8 @@ struct cpu_user_regs;
 struct vcpu;
 
 extern char entry_stubs[], entry_double_fault[], entry_nmi[], entry_machine_check[], entry_debug[];
-extern char syscall_stubs[], syscall32_stubs[], entry_sysenter[], exit_to_guest[], guest_iret[];
+extern char syscall_stubs[], syscall32_stubs[], entry_sysenter[], guest_iret[];
+no_return void exit_to_guest(void);
 extern struct syscall_stack { u64 guest_rsp, frame_end; } syscall_stacks[ENTRY_MAX_CPUS]; /* each the CPU's own */
 
 int load_ds_safe(u16 sel), load_es_safe(u16 sel), load_fs_safe(u16 sel), load_gs_safe(u16 sel);

@@ -10,7 +10,7 @@
 
 #include <xen/xen.h>
 
-#define ROUTINE_BYTES 32
+#define ROUTINE_BYTES 32UL
 
 static const u8 call_code[] = {
     0x51,                   /* push %rcx */

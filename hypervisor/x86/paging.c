@@ -145,7 +145,7 @@ static void slots_fill(void)
     for (unsigned slot = L4_SLOT_FIRST; slot <= L4_SLOT_LAST; slot++) {
         bool used = slot == L4_SLOT_IMAGE || slot == L4_SLOT_FRAMES || slot == L4_SLOT_M2P_RW ||
                     (slot >= L4_SLOT_DIRECT &&
-                     (slot - L4_SLOT_DIRECT) * L4_SLOT_BYTES < max_frame << PAGE_SHIFT);
+                     (slot - L4_SLOT_DIRECT) * (u64)L4_SLOT_BYTES < max_frame << PAGE_SHIFT);
 
         if (used && !table_below(&root[slot]))
             panic("No memory for the hypervisor's page tables\n");

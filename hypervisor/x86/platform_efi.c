@@ -70,7 +70,7 @@ static int efi_vendor(const struct efi_system_table *st, union xenpf_efi_info *i
     while (len + 1 < max && name[len])
         len++;
     name[len] = 0;
-    return guest_write(handle_va(info->vendor.name), name, (len + 1) * 2);
+    return guest_write(handle_va(info->vendor.name), name, (len + 1) * sizeof(name[0]));
 }
 
 static int efi_mem_info(union xenpf_efi_info *info)

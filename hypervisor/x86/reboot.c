@@ -43,7 +43,7 @@ void machine_stop_check(void)
  */
 void machine_stop_others(void)
 {
-    unsigned expect = 0, cpu, left = 0;
+    unsigned expect = 0, cpu;
 
     if (!atomic_cas(&stopper, &expect, this_cpu() + 1)) {
         if (expect == this_cpu() + 1)
@@ -55,8 +55,7 @@ void machine_stop_others(void)
         if (cpu != this_cpu())
             apic_send_ipi(cpu_apicid[cpu], ICR_NMI);
     for (unsigned spins = 0; spins < STOP_SPINS; spins++) {
-        left = cpumask_weight(&cpu_online) - cpumask_weight(&stopped);
-        if (left <= 1)
+        if (cpumask_weight(&cpu_online) - cpumask_weight(&stopped) <= 1)
             break;
         cpu_relax();
     }

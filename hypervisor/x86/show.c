@@ -66,7 +66,7 @@ void show_stack(const struct cpu_user_regs *regs)
     vaddr_t sp = ALIGN_DOWN(regs->rsp, 8UL);
 
     log_err("Stack at %016lx:\n", sp);
-    for (unsigned i = 0; i < STACK_WORDS && stack_word_mapped(sp + 8 * i) && stack_word_mapped(sp + 8 * i + 24); i += 4) {
+    for (u64 i = 0; i < STACK_WORDS && stack_word_mapped(sp + 8 * i) && stack_word_mapped(sp + 8 * i + 24); i += 4) {
         const u64 *w = (const u64 *)(sp + 8 * i);
 
         log_err("  %016lx %016lx %016lx %016lx\n", w[0], w[1], w[2], w[3]);
@@ -87,7 +87,7 @@ void pv_dump_guest(struct vcpu *v)
     show_gprs(log_guest, LOG_ERR, r);
     if (v != current)
         return;
-    for (unsigned i = 0; i < STACK_WORDS; i += 4) {
+    for (u64 i = 0; i < STACK_WORDS; i += 4) {
         u64 w[4];
 
         if (guest_read(w, r->rsp + 8 * i, sizeof(w)))

@@ -144,13 +144,13 @@ static void pages_unmap(vaddr_t va, u64 n)
 }
 
 /* With a guard page at both ends. */
-static void *area_map(const mfn_t *frames, u64 first, u64 n, unsigned map_flags)
+static void *area_map(u64 first, u64 n, unsigned map_flags)
 {
     vaddr_t va = range_alloc((n + 2) * PAGE_SIZE);
 
     if (!va)
         return NULL;
-    if (pages_map(va + PAGE_SIZE, frames, first, n, flags_of(map_flags)))
+    if (pages_map(va + PAGE_SIZE, NULL, first, n, flags_of(map_flags)))
         return (void *)(va + PAGE_SIZE);
     pages_unmap(va + PAGE_SIZE, n);
     range_free(va, (n + 2) * PAGE_SIZE);
@@ -170,27 +170,16 @@ void *vmap_io(paddr_t phys, size_t size, unsigned map_flags)
 
     if (!size || phys + size < phys)
         return NULL;
-    va = area_map(NULL, first, n, map_flags);
+    va = area_map(first, n, map_flags);
     return va ? va + (phys & PAGE_OFFSET_MASK) : NULL;
 }
 
-void vunmap_io(void *va, size_t size)
+void vunmap_io(const volatile void *va, size_t size)
 {
     vaddr_t start = ALIGN_DOWN((vaddr_t)va, PAGE_SIZE);
 
     if (va)
         area_unmap(start, PFN_UP((vaddr_t)va + size - start));
-}
-
-void *vmap_frames(const mfn_t *frames, unsigned n, unsigned map_flags)
-{
-    return n ? area_map(frames, 0, n, map_flags) : NULL;
-}
-
-void vunmap_frames(void *va, unsigned n)
-{
-    if (va)
-        area_unmap((vaddr_t)va, n);
 }
 
 /* --- stacks --- */

@@ -14,21 +14,6 @@ static spinlock_t wallclock_lock = SPINLOCK(LOCK_LEAF); /* (irq) the two below *
 static s64 base_sec;
 static u32 base_nsec;
 
-void wallclock_get(u64 *sec, u32 *nsec)
-{
-    unsigned long flags;
-    s64 whole;
-    ns_t ns;
-
-    spin_lock_irqsave(&wallclock_lock, flags);
-    whole = base_sec;
-    ns = base_nsec;
-    spin_unlock_irqrestore(&wallclock_lock, flags);
-    ns += time_now();
-    *sec = (u64)(whole + ns / NS_PER_S);
-    *nsec = (u32)(ns % NS_PER_S);
-}
-
 static void all_domains_update(void)
 {
     struct domain *d;

@@ -53,9 +53,9 @@ static bool guest_faults(vaddr_t va, size_t n)
 }
 
 /* Moves n bytes between memory of ours and a guest address; false on a fault. */
-static bool guest_move(void *ours, vaddr_t va, size_t n, bool write)
+static bool guest_move(vaddr_t ours, vaddr_t va, size_t n, bool write)
 {
-    struct iovec local = { ours, n }, remote = { (void *)va, n };
+    struct iovec local = { (void *)ours, n }, remote = { (void *)va, n };
     void *bad = __asan_region_is_poisoned((void *)va, n);
     long done;
 
@@ -76,12 +76,12 @@ static bool guest_move(void *ours, vaddr_t va, size_t n, bool write)
 
 size_t arch_guest_read(void *dst, vaddr_t va, size_t n)
 {
-    return n && !guest_move(dst, va, n, false) ? n : 0;
+    return n && !guest_move((vaddr_t)dst, va, n, false) ? n : 0;
 }
 
 size_t arch_guest_write(vaddr_t va, const void *src, size_t n)
 {
-    return n && !guest_move((void *)src, va, n, true) ? n : 0;
+    return n && !guest_move((vaddr_t)src, va, n, true) ? n : 0;
 }
 
 size_t arch_guest_clear(vaddr_t va, size_t n)

@@ -24,4 +24,12 @@ void pv_load_cr3(struct vcpu *v)
 {
     v->pv.cr3 = (v->pv.flags & PVF_KERNEL ? v->pv.root_kernel : v->pv.root_user).n << PAGE_SHIFT;
 }
+int pv_debugreg_set(struct vcpu *v, unsigned reg, u64 value)
+{
+    if (reg >= 6 && value >> 32)
+        return -EPERM;
+    v->pv.dr[reg] = value;
+    return 0;
+}
+
 void pv_load_ldt(struct vcpu *v) { (void)v; }

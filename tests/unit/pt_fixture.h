@@ -7,7 +7,7 @@
 #ifndef TESTS_PT_FIXTURE_H
 #define TESTS_PT_FIXTURE_H
 
-#include "unit.h"
+#include "preempt_fixture.h"
 
 #include <zelo/softirq.h>
 
@@ -29,19 +29,6 @@ void pv_load_cr3(struct vcpu *v)
 void pv_load_ldt(struct vcpu *v) { (void)v, ldt_loads++; }
 int pv_fpu_init(struct vcpu *v) { (void)v; return 0; }
 void pv_fpu_free(struct vcpu *v) { (void)v; }
-
-/* --- preemption: true at every preempt_every-th question, never if 0 --- */
-static unsigned preempt_every, preempt_asked;
-bool hypercall_should_preempt(void) { return preempt_every && ++preempt_asked % preempt_every == 0; }
-
-static unused_arg unsigned continued_nr;
-static struct hypercall_args continued;
-long hypercall_continue(unsigned nr, const struct hypercall_args *next)
-{
-    continued_nr = nr;
-    continued = *next;
-    return -E_PREEMPTED; /* for the tests to see; guests do not */
-}
 
 /* --- domains --- */
 #define MAX_TEST_DOMAINS 64
@@ -180,17 +167,6 @@ static unused_arg void put_type_locked(struct domain *d, struct page *p)
     pt_lock(d);
     page_put_type(p);
     pt_unlock(d);
-}
-
-/* Repeats a hypercall until it does not ask to be continued. */
-static unused_arg long call_through(hypercall_fn *fn, struct hypercall_args a)
-{
-    long rc;
-
-    while ((rc = fn(&a)) == -E_PREEMPTED)
-        a = continued;
-    assert_int_equal(host_locks_held(), 0);
-    return rc;
 }
 
 static unused_arg int pt_setup(void **state)

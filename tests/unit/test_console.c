@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* core/console*.c, debug_keys.c: devices, the ring and its readers, domain 0's terminal, input and its switch. */
-#include "unit.h"
+#include "scarce_memory.h"
+
+#include "core/console_private.h"
 
 #include <zelo/console.h>
 #include <zelo/softirq.h>
@@ -112,6 +114,24 @@ static void test_ring_readers(void **state)
     assert_int_equal(console_sysctl_read(&op), -EFAULT);
 }
 
+/* The ring of the start goes on as it is. */
+static void test_no_memory_for_a_ring(void **state)
+{
+    static char buf[65536];
+    struct xen_sysctl_readconsole op;
+
+    cmdline_parse("conring_size=large"); /* no size: the usual one, which there is no memory for either */
+    memory_take_all();
+    host_log[0] = 0;
+    console_ring_resize();
+    memory_give_all();
+    assert_non_null(strstr(host_log, "No memory"));
+    op = read_ring(buf, sizeof(buf), false, false, 0);
+    assert_int_equal(op.count, 6);
+    assert_string_equal(buf, "after\n");
+    cmdline_parse("console=com1 conring_size=32");
+}
+
 static void test_ring_grows_and_wraps(void **state)
 {
     static char buf[65536];
@@ -132,6 +152,26 @@ static void test_ring_grows_and_wraps(void **state)
     assert_string_equal(buf + op.count - 18, "line number 02999\n");
     for (u32 i = 1; i < op.count; i++)
         assert_true(buf[i - 1] != '\n' || buf[i] == 'l');
+}
+
+/* Of a text larger than the ring the end stays; positions go on counting all of it. */
+static void test_ring_and_a_very_long_text(void **state)
+{
+    static char text[40000], buf[65536];
+    struct xen_sysctl_readconsole before = read_ring(buf, 1, false, true, 0x80000000), op;
+
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = (char)('a' + i % 26);
+    len_a = 0;
+    console_write(text, sizeof(text));
+    op = read_ring(buf, sizeof(buf), false, true, before.index);
+    assert_int_equal(op.count, 32768);
+    assert_memory_equal(buf, text + sizeof(text) - 32768, 32768);
+}
+
+static void test_ring_grows_once(void **state)
+{
+    assert_true(HOST_PANICS(console_ring_resize()));
 }
 
 static long console_io(unsigned cmd, u32 count, const void *p)
@@ -203,6 +243,8 @@ static void test_input(void **state)
     assert_memory_equal(buf, "hel", 3);
     assert_int_equal(console_io(CONSOLEIO_read, sizeof(buf), buf), 2);
     assert_int_equal(console_io(CONSOLEIO_read, sizeof(buf), buf), 0);
+    type("x");
+    assert_int_equal(console_io(CONSOLEIO_read, 1, (void *)8), -EFAULT);
     for (unsigned i = 0; i < 10000; i++)
         console_input('z');
     assert_int_equal(console_io(CONSOLEIO_read, sizeof(buf), buf), 2048);
@@ -252,7 +294,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_devices),
         cmocka_unit_test(test_ring_readers),
+        cmocka_unit_test(test_no_memory_for_a_ring),
         cmocka_unit_test(test_ring_grows_and_wraps),
+        cmocka_unit_test(test_ring_and_a_very_long_text),
+        cmocka_unit_test(test_ring_grows_once),
         cmocka_unit_test(test_dom0_output_is_raw),
         cmocka_unit_test(test_dom0_output_stops_and_goes_on),
         cmocka_unit_test(test_others_may_not),

@@ -1,48 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* pv/cpuid*.c, pv/msr*.c, pv/extstate.c: what guests see of their CPU, and what the tools may make of it. */
-#include "unit.h"
-
-#include "cpu.h"
-#include "pv/cpuid.h"
-#include "pv/msr.h"
+/* pv/cpuid*.c, pv/extstate.c: what guests see of their CPU, and what the tools may make of it. */
+#include "policy_fixture.h"
 
 #include <zelo/guest.h>
 
-#include <xen/domctl.h>
 #include <xen/sysctl.h>
 
 #define F(name) XEN_X86_FEATURE_##name
-
-static struct domain dom;
-static struct vcpu vcpu;
-static u8 fpu[4096] aligned_to(64);
-static u64 bases[3];
-
-void pv_write_fs_base(u64 b) { bases[0] = b; }
-void pv_write_gs_base(u64 b) { bases[1] = b; }
-void pv_write_gs_base_other(u64 b) { bases[2] = b; }
-u64 pv_read_fs_base(void) { return bases[0]; }
-u64 pv_read_gs_base(void) { return bases[1]; }
-u64 pv_read_gs_base_other(void) { return bases[2]; }
-
-static void start(enum host_cpu_model model)
-{
-    host_cpu_select(model);
-    cpuid_policies_init();
-    pv_cpuid_domain_free(&dom);
-    memset(&dom, 0, sizeof(dom));
-    memset(&vcpu, 0, sizeof(vcpu));
-    memset(fpu, 0, sizeof(fpu));
-    dom.id = 5;
-    vcpu.id = 3;
-    vcpu.domain = &dom;
-    vcpu.pv.fpu = fpu;
-    vcpu.pv.xcr0 = vcpu.pv.xcr0_accum = 1;
-    assert_int_equal(pv_cpuid_domain_init(&dom), 0);
-    cpuid_policies_init(); /* the first domain's creation made them once; the CPU may be another by now */
-    *dom.pv.cpuid = cpuid_pv_default;
-    host_set_current(&vcpu);
-}
 
 static bool shows(u32 leaf, u32 subleaf, unsigned reg, unsigned bit)
 {
@@ -355,6 +319,68 @@ static void test_featuresets(void **state)
     assert_int_equal(op.u.cpu_levelling_caps.caps, XEN_SYSCTL_CPU_LEVELCAP_faulting);
 }
 
+static void test_every_featureset(void **state)
+{
+    static const struct { u32 index; const struct cpuid_policy *policy; } sets[] = {
+        { XEN_SYSCTL_cpu_featureset_raw, &cpuid_raw_policy },
+        { XEN_SYSCTL_cpu_featureset_host, &cpuid_host_policy },
+        { XEN_SYSCTL_cpu_featureset_pv, &cpuid_pv_default },
+        { XEN_SYSCTL_cpu_featureset_pv_max, &cpuid_pv_max },
+    };
+    u32 set[FEATURESET_WORDS];
+    struct xen_sysctl op = { .cmd = XEN_SYSCTL_get_cpu_featureset };
+
+    start(HOST_CPU_INTEL);
+    op.u.cpu_featureset.features.p = set;
+    for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
+        op.u.cpu_featureset.index = sets[i].index;
+        op.u.cpu_featureset.nr_features = FEATURESET_WORDS;
+        assert_int_equal(pv_sysctl_cpu_policy(&op), 0);
+        assert_int_equal(set[0], sets[i].policy->basic[1].d);
+        assert_int_equal(set[5], sets[i].policy->feat[0].b);
+    }
+    op.u.cpu_featureset.features.p = (u32 *)8;
+    assert_int_equal(pv_sysctl_cpu_policy(&op), -EFAULT);
+    op.u.cpu_featureset.index = 99;
+    assert_int_equal(pv_sysctl_cpu_policy(&op), -EINVAL);
+    op.cmd = XEN_SYSCTL_physinfo;
+    assert_int_equal(pv_sysctl_cpu_policy(&op), -EOPNOTSUPP);
+}
+
+/* A policy with fewer leaves than the host has no features in those that are gone. */
+static void test_set_fewer_leaves(void **state)
+{
+    u32 n = CPUID_SERIALISED_MAX, m = 2;
+
+    start(HOST_CPU_INTEL);
+    assert_int_equal(get_domain(&n, &m), 0);
+    find(n, 0, ~0u)->a = 3;
+    find(n, 0x80000000, ~0u)->a = 0;
+    assert_int_equal(set_domain(n, m, NULL), 0);
+    assert_false(cpuid_has(dom.pv.cpuid, F(FSGSBASE))); /* of leaf 7 */
+    assert_false(shows(1, 0, 2, 26));   /* XSAVE, for its leaf is not there */
+    assert_false(shows(1, 0, 2, 28));   /* nor AVX */
+    assert_false(shows(0x80000001, 0, 3, 29));
+    n = CPUID_SERIALISED_MAX, m = 2;
+    assert_int_equal(get_domain(&n, &m), 0);
+    assert_int_equal(find(n, 0, ~0u)->a, 3);
+    assert_int_equal(find(n, 0x80000000, ~0u)->a, 0x80000000);
+}
+
+static void test_policies_not_readable(void **state)
+{
+    struct xen_domctl op = { .cmd = XEN_DOMCTL_set_cpu_policy };
+
+    start(HOST_CPU_INTEL);
+    op.u.cpu_policy.nr_leaves = 1;
+    op.u.cpu_policy.leaves.p = (xen_cpuid_leaf_t *)8;
+    assert_int_equal(pv_domctl_cpu_policy(&dom, &op), -EFAULT);
+    op.u.cpu_policy.nr_leaves = 0;
+    op.u.cpu_policy.nr_msrs = 1;
+    op.u.cpu_policy.msrs.p = (xen_msr_entry_t *)8;
+    assert_int_equal(pv_domctl_cpu_policy(&dom, &op), -EFAULT);
+}
+
 static void test_set_levels_down(void **state)
 {
     u32 n = CPUID_SERIALISED_MAX, m = 2;
@@ -417,125 +443,6 @@ static void test_set_refuses(void **state)
     assert_int_equal(set_domain(0, 0, NULL), -EEXIST);
 }
 
-/* --- MSRs --- */
-
-static void test_msr_bases(void **state)
-{
-    u64 v;
-
-    start(HOST_CPU_AMD);
-    assert_int_equal(pv_msr_write(&vcpu, MSR_KERNEL_GS_BASE, 0x7fff12345000), 0);
-    assert_int_equal(bases[2], 0x7fff12345000);
-    assert_int_equal(pv_msr_read(&vcpu, MSR_KERNEL_GS_BASE, &v), 0);
-    assert_int_equal(v, 0x7fff12345000);
-    assert_int_equal(pv_msr_write(&vcpu, MSR_GS_BASE, 0xffff888000000000), 0);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_FS_BASE, 0x0000800000000000), 0);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_GS_BASE, 0xdead000000000000), 0);
-}
-
-static void test_msr_list(void **state)
-{
-    u64 v;
-
-    start(HOST_CPU_INTEL);
-    assert_int_equal(pv_msr_read(&vcpu, MSR_EFER, &v), 0);
-    assert_int_equal(v, EFER_SCE | EFER_LME | EFER_LMA | EFER_NX);
-    assert_int_equal(pv_msr_write(&vcpu, MSR_EFER, v), 0);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_EFER, v | 1 << 12), 0);
-    assert_int_equal(pv_msr_read(&vcpu, MSR_PAT, &v), 0);
-    assert_int_equal(v, PV_PAT);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_PAT, 0), 0);
-    assert_int_equal(pv_msr_read(&vcpu, MSR_MCG_CAP, &v), 0);
-    assert_int_equal(v, 0);
-    assert_int_equal(pv_msr_read(&vcpu, MSR_ARCH_CAPABILITIES, &v), 0);
-    assert_int_equal(v, 0x23);
-    assert_int_equal(pv_msr_read(&vcpu, MSR_FEATURE_CONTROL, &v), 0);
-    assert_int_equal(v, 1);
-    assert_int_not_equal(pv_msr_read(&vcpu, MSR_LSTAR, &v), 0);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_LSTAR, 0), 0);
-    assert_int_not_equal(pv_msr_read(&vcpu, MSR_AMD_HWCR, &v), 0);
-    assert_int_not_equal(pv_msr_read(&vcpu, 0xdeadbeef, &v), 0);
-    assert_int_equal(pv_msr_write(&vcpu, MSR_UCODE_REV, 0), 0);
-    assert_int_not_equal(pv_msr_write(&vcpu, 0x79, 0), 0); /* microcode update */
-}
-
-static void test_msr_own(void **state)
-{
-    start(HOST_CPU_INTEL);
-    dom.is_privileged = true;
-    assert_int_equal(pv_msr_write(&vcpu, MSR_SPEC_CTRL, SPEC_CTRL_IBRS | SPEC_CTRL_SSBD), 0);
-    assert_int_equal(host_msr_get(MSR_SPEC_CTRL), 5);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_SPEC_CTRL, 1 << 8), 0);
-    assert_int_equal(pv_msr_write(&vcpu, MSR_TSC_AUX, 77), 0);
-    assert_int_equal(host_msr_get(MSR_TSC_AUX), 77);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_TSC_AUX, 1ULL << 32), 0);
-    assert_int_equal(host_msr_get(MSR_MISC_FEATURES_ENABLES), 0);
-    assert_int_equal(pv_msr_write(&vcpu, MSR_MISC_FEATURES_ENABLES, 1), 0);
-    assert_int_equal(host_msr_get(MSR_MISC_FEATURES_ENABLES), 1);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_MISC_FEATURES_ENABLES, 2), 0);
-    assert_int_equal(pv_msr_write(&vcpu, MSR_PRED_CMD, PRED_CMD_IBPB), 0);
-    assert_int_equal(host_msr_get(MSR_PRED_CMD), 1);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_PRED_CMD, PRED_CMD_SBPB), 0);
-
-    start(HOST_CPU_AMD);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_SPEC_CTRL, 0), 0);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_PRED_CMD, 0), 0);
-    assert_int_not_equal(pv_msr_write(&vcpu, MSR_MISC_FEATURES_ENABLES, 0), 0);
-}
-
-static void test_switch_writes_only_changes(void **state)
-{
-    u64 writes;
-
-    start(HOST_CPU_INTEL);
-    dom.is_privileged = true;
-    pv_msrs_load(&vcpu);
-    dom.is_privileged = false;
-    pv_msrs_load(&vcpu);
-    assert_int_equal(host_msr_get(MSR_MISC_FEATURES_ENABLES), 1); /* a domU's user mode sees its policy */
-    writes = host_msr_writes;
-    pv_msrs_load(&vcpu);
-    assert_int_equal(host_msr_writes, writes);
-    dom.is_privileged = true;
-    pv_msrs_load(&vcpu);
-    assert_int_equal(host_msr_get(MSR_MISC_FEATURES_ENABLES), 0);
-}
-
-static void test_vcpu_msrs(void **state)
-{
-    xen_domctl_vcpu_msr_t m[8];
-    struct xen_domctl_vcpu_msrs op = { 0 };
-
-    start(HOST_CPU_INTEL);
-    assert_int_equal(pv_vcpu_msrs(&vcpu, &op, false), 0);
-    assert_int_equal(op.msr_count, 3);
-    vcpu.pv.msrs.tsc_aux = 9;
-    vcpu.pv.msrs.spec_ctrl = 1;
-    op.msrs.p = m;
-    op.msr_count = 1;
-    assert_int_equal(pv_vcpu_msrs(&vcpu, &op, false), -ENOBUFS);
-    assert_int_equal(op.msr_count, 2);
-    assert_int_equal(pv_vcpu_msrs(&vcpu, &op, false), 0);
-    assert_int_equal(op.msr_count, 2);
-    memset(&vcpu.pv.msrs, 0, sizeof(vcpu.pv.msrs));
-    assert_int_equal(pv_vcpu_msrs(&vcpu, &op, true), 0);
-    assert_int_equal(vcpu.pv.msrs.tsc_aux, 9);
-    assert_int_equal(vcpu.pv.msrs.spec_ctrl, 1);
-    m[1].index = MSR_LSTAR;
-    assert_int_equal(pv_vcpu_msrs(&vcpu, &op, true), -EINVAL);
-    assert_int_equal(op.msr_count, 1);
-    m[0].reserved = 1;
-    op.msr_count = 2;
-    assert_int_equal(pv_vcpu_msrs(&vcpu, &op, true), -EINVAL);
-    assert_int_equal(op.msr_count, 0);
-    m[0].reserved = 0;
-    for (int i = 0; i < 8; i++)
-        m[i] = m[0];
-    op.msr_count = 0xffffffff;
-    assert_int_equal(pv_vcpu_msrs(&vcpu, &op, true), -EINVAL);
-    assert_int_equal(op.msr_count, 3);
-}
-
 /* --- extended state --- */
 
 static void test_extstate(void **state)
@@ -583,6 +490,33 @@ static void test_extstate(void **state)
 }
 
 /* What was used is loaded into XCR0 too, and the CPU refuses some sets. */
+static void test_extstate_not_accessible(void **state)
+{
+    struct { u64 xcr0, accum; u8 image[0x340]; } rec = { .xcr0 = 7, .accum = 7 };
+    struct xen_domctl_vcpuextstate op = { 0 };
+
+    start(HOST_CPU_INTEL);
+    vcpu.pv.xcr0 = vcpu.pv.xcr0_accum = 7;
+    assert_int_equal(pv_vcpu_extstate(&vcpu, &op, false), 0);
+    op.buffer.p = (void *)8;
+    assert_int_equal(pv_vcpu_extstate(&vcpu, &op, false), -EFAULT);
+    assert_int_equal(pv_vcpu_extstate(&vcpu, &op, true), -EFAULT);
+    op.buffer.p = (void *)&rec;
+    op.size--;
+    assert_int_equal(pv_vcpu_extstate(&vcpu, &op, false), -EINVAL);
+    op.size++;
+    op.xfeature_mask ^= 4;
+    assert_int_equal(pv_vcpu_extstate(&vcpu, &op, false), -EINVAL); /* saved for another CPU */
+    host_guest_fault(rec.image + 100, 1); /* the head can be read, the image not */
+    assert_int_equal(pv_vcpu_extstate(&vcpu, &op, true), -EFAULT);
+    host_guest_heal();
+    cpuid_set_feature(dom.pv.cpuid, F(MISALIGNSSE), true);
+    rec.image[26] = 2; /* MXCSR.MM, which goes with it */
+    assert_int_equal(pv_vcpu_extstate(&vcpu, &op, true), 0);
+    cpuid_set_feature(dom.pv.cpuid, F(MISALIGNSSE), false);
+    assert_int_equal(pv_vcpu_extstate(&vcpu, &op, true), -EINVAL);
+}
+
 static void test_extstate_used_must_be_a_valid_set(void **state)
 {
     static const u64 bad[] = { 0x5, 0x27, 0xe3, 0 };
@@ -618,14 +552,13 @@ int main(void)
         cmocka_unit_test(test_size_negotiation),
         cmocka_unit_test(test_host_policies),
         cmocka_unit_test(test_featuresets),
+        cmocka_unit_test(test_every_featureset),
+        cmocka_unit_test(test_set_fewer_leaves),
+        cmocka_unit_test(test_policies_not_readable),
         cmocka_unit_test(test_set_levels_down),
         cmocka_unit_test(test_set_refuses),
-        cmocka_unit_test(test_msr_bases),
-        cmocka_unit_test(test_msr_list),
-        cmocka_unit_test(test_msr_own),
-        cmocka_unit_test(test_switch_writes_only_changes),
-        cmocka_unit_test(test_vcpu_msrs),
         cmocka_unit_test(test_extstate),
+        cmocka_unit_test(test_extstate_not_accessible),
         cmocka_unit_test(test_extstate_used_must_be_a_valid_set),
     };
 

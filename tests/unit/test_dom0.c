@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* pv/dom0_*.c: options, hostile ELF files, the plan of memory, and first page tables that validation accepts. */
-#include "unit.h"
+#include "dom0_fixture.h"
 
-#include "pv/dom0.h"
 #include "pv/pt.h"
 
 #include <arch/machine.h>
-#include <xen/elfnote.h>
-#include <xen/features.h>
-
-#define MB(x) ((x) * 256ULL) /* MiB in pages */
 
 /* --- options --- */
 
@@ -65,57 +60,6 @@ static void test_vcpu_options(void **state)
 
 /* --- ELF files --- */
 
-#define BASE 0xffffffff80000000ULL
-
-static u8 file[8192];
-
-static u64 put(u64 at, const void *data, size_t n)
-{
-    memcpy(file + at, data, n);
-    return at + n;
-}
-static u64 put32(u64 at, u32 v) { return put(at, &v, 4); }
-static u64 put64(u64 at, u64 v) { return put(at, &v, 8); }
-
-static u64 put_note(u64 at, u32 type, const void *desc, u32 size)
-{
-    at = put32(put32(put32(at, 4), size), type);
-    at = put(at, "Xen", 4);
-    put(at, desc, size);
-    return at + ALIGN_UP(size, 4u);
-}
-static u64 put_note64(u64 at, u32 type, u64 v) { return put_note(at, type, &v, 8); }
-static u64 put_note32(u64 at, u32 type, u32 v) { return put_note(at, type, &v, 4); }
-
-static u64 put_program(u64 at, u32 type, u64 offset, u64 paddr, u64 filesz, u64 memsz)
-{
-    at = put32(put32(at, type), 5);
-    return put64(put64(put64(put64(put64(put64(at, offset), paddr), paddr), filesz), memsz), 4096);
-}
-
-/* A kernel with Linux's notes: 16 MiB up, one page of file, 3 MiB of memory. Returns the file's size. */
-static u64 make_kernel(void)
-{
-    u64 at, notes = 0x200, end;
-
-    memset(file, 0, sizeof(file));
-    put(0, "\177ELF\2\1\1", 7);
-    at = put32(16, 2 | 62 << 16);
-    at = put64(put64(put64(put32(at, 1), 0x1000000), 64), 0);
-    at = put32(at, 0);
-    put(at, (u16[]){ 64, 56, 2, 64, 0, 0 }, 12);
-    end = put_note64(notes, XEN_ELFNOTE_ENTRY, BASE + 0x1000100);
-    end = put_note64(end, XEN_ELFNOTE_VIRT_BASE, BASE);
-    end = put_note64(end, XEN_ELFNOTE_HYPERCALL_PAGE, BASE + 0x1001000);
-    end = put_note64(end, XEN_ELFNOTE_INIT_P2M, 0x8000000000);
-    end = put_note32(end, XEN_ELFNOTE_MOD_START_PFN, 1);
-    end = put_note32(end, XEN_ELFNOTE_SUPPORTED_FEATURES, 1u << XENFEAT_dom0 | 1);
-    end = put_note(end, XEN_ELFNOTE_LOADER, "generic", 8);
-    at = put_program(64, 1, 0x1000, 0x1000000, 0x1000, MiB(3));
-    put_program(at, 4, notes, 0, end - notes, end - notes);
-    return 8192;
-}
-
 static struct dom0_kernel k;
 
 static void read_file(u64 size)
@@ -170,6 +114,53 @@ static void test_kernels_refused(void **state)
     put64(64 + 24, ~0ULL - 100); /* p_paddr */
     expect_refusal(size, "impossible");
     expect_refusal(63, "cut short");
+}
+
+static void put_sections(u64 at, u64 notes, u64 bytes)
+{
+    put64(40, at);                                /* e_shoff */
+    put(58, (u16[]){ 64, 1 }, 4);                 /* e_shentsize, e_shnum */
+    put32(at + 4, 7);                             /* SHT_NOTE */
+    put64(put64(at + 24, notes), bytes);
+}
+
+/* A kernel linked without a segment for its notes has them in a section. */
+static void test_notes_in_a_section(void **state)
+{
+    u64 size = make_kernel();
+
+    file[64 + 56] = 0; /* its PT_NOTE */
+    put_sections(0x800, 0x200, 0x200);
+    read_file(size);
+    assert_int_equal(k.segments, 1);
+    assert_int_equal(k.entry, BASE + 0x1000100);
+    put_sections(0x800, size - 8, 0x200); /* beyond the file */
+    expect_refusal(size, "no Xen notes");
+    put64(40, size - 32);
+    expect_refusal(size, "no Xen notes");
+    put_sections(0x800, 0x200, 0x200);
+    put(58, (u16[]){ 40, 1 }, 4); /* entries of another class */
+    expect_refusal(size, "no Xen notes");
+}
+
+static void test_too_many_segments(void **state)
+{
+    u64 size = make_kernel(), at;
+
+    put(56, (u16[]){ 1 + DOM0_MAX_SEGMENTS }, 2); /* e_phnum */
+    put64(32, 0x1000);                            /* e_phoff */
+    memcpy(file + 0x1000, file + 64 + 56, 56);    /* the notes, then the same segment again and again */
+    at = 0x1000 + 56;
+    for (unsigned i = 0; i < DOM0_MAX_SEGMENTS; i++)
+        at = put_program(at, 1, 0, 0x1000000 + i * 0x1000, 0x100, 0x1000);
+    read_file(size);
+    assert_int_equal(k.segments, DOM0_MAX_SEGMENTS);
+    put_program(at, 1, 0, 0x2000000, 0x100, 0); /* an empty one counts not */
+    put(56, (u16[]){ 2 + DOM0_MAX_SEGMENTS }, 2);
+    read_file(size);
+    assert_int_equal(k.segments, DOM0_MAX_SEGMENTS);
+    put_program(at, 1, 0, 0x2000000, 0x100, 0x100);
+    expect_refusal(size, "segments");
 }
 
 static void test_hostile_files(void **state)
@@ -322,7 +313,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory_option), cmocka_unit_test(test_vcpu_options),
         cmocka_unit_test(test_kernel_is_understood), cmocka_unit_test(test_kernels_refused),
-        cmocka_unit_test(test_hostile_files), cmocka_unit_test(test_plan_linux),
+        cmocka_unit_test(test_notes_in_a_section),
+        cmocka_unit_test(test_too_many_segments), cmocka_unit_test(test_hostile_files), cmocka_unit_test(test_plan_linux),
         cmocka_unit_test(test_plan_classic), cmocka_unit_test(test_first_page_tables),
         cmocka_unit_test(test_frames_write_over_borders),
     };

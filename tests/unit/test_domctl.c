@@ -1,36 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* core/domctl.c: who may call what; how a domain is described. */
-#include "unit.h"
+#include "control_fixture.h"
 
 #include "core/xenctl.h"
-
-#include <xen/domctl.h>
-
-static struct domain *control, *guest, *stub;
-
-bool hypercall_should_preempt(void) { return false; }
-
-static int setup(void **state)
-{
-    host_boot(4);
-    control = host_domain_create(0, true, 1, 100);
-    guest = host_domain_create(1, false, 1, 100);
-    stub = host_domain_create(2, false, 1, 100);
-    domain_hold(guest);
-    stub->target = guest;
-    return 0;
-}
 
 static long call(struct domain *by, u32 cmd, domid_t id)
 {
     struct xen_domctl op = { .cmd = cmd, .interface_version = XEN_DOMCTL_INTERFACE_VERSION, .domain = id };
-    struct hypercall_args a = { { (unsigned long)&op } };
-    long rc;
 
-    host_set_current(by->vcpu[0]);
-    rc = do_domctl(&a);
-    assert_int_equal(host_locks_held(), 0);
-    return rc;
+    return control_call(by, do_domctl, &op);
 }
 
 /* Who acts for a domain may not give it more of the machine, nor have it act for another. */
@@ -55,6 +33,54 @@ static void test_a_stub_domain_controls_its_target(void **state)
     assert_int_equal(call(stub, XEN_DOMCTL_pausedomain, 0), -EPERM);
     assert_int_equal(call(stub, XEN_DOMCTL_pausedomain, 9), -ESRCH);
     assert_int_equal(call(guest, XEN_DOMCTL_pausedomain, 1), -EPERM);
+}
+
+/* --- the call itself --- */
+
+static void test_callers_without_anything_to_control(void **state)
+{
+    struct xen_domctl op = domctl_op(XEN_DOMCTL_getdomaininfo, guest);
+
+    assert_int_equal(control_call(guest, do_domctl, BAD_POINTER), -EPERM);
+    assert_int_equal(control_call(stub, do_domctl, &op), -EPERM);
+}
+
+static void test_the_structure(void **state)
+{
+    struct xen_domctl op = domctl_op(XEN_DOMCTL_getdomaininfo, guest);
+
+    op.interface_version--;
+    assert_int_equal(domctl(&op), -EACCES);
+    op = domctl_op(XEN_DOMCTL_gdbsx_guestmemio, guest);
+    assert_int_equal(domctl(&op), -EOPNOTSUPP);
+    op.cmd = ~0u;
+    assert_int_equal(domctl(&op), -EOPNOTSUPP);
+    assert_int_equal(domctl(BAD_POINTER), -EFAULT);
+}
+
+/* The answer has to be given; a page that may only be read is a mistake of the caller's. */
+static void test_an_answer_that_cannot_be_written(void **state)
+{
+    struct xen_domctl op = domctl_op(XEN_DOMCTL_getdomaininfo, guest);
+
+    assert_int_equal(domctl(read_only(&op, sizeof(op))), -EFAULT);
+}
+
+/* One at a time: who comes meanwhile issues the call again. */
+static void test_busy(void **state)
+{
+    struct xen_domctl op = domctl_op(XEN_DOMCTL_pausedomain, guest);
+    struct xen_sysctl query = { .cmd = XEN_SYSCTL_sched_id, .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
+
+    host_set_current(control->vcpu[0]);
+    assert_true(domctl_trylock());
+    assert_int_equal(do_domctl(&(struct hypercall_args){ { (unsigned long)&op } }), -E_PREEMPTED);
+    assert_int_equal(continued_nr, __HYPERVISOR_domctl);
+    assert_int_equal(continued.arg[0], (unsigned long)&op);
+    assert_int_equal(do_sysctl(&(struct hypercall_args){ { (unsigned long)&query } }), -E_PREEMPTED);
+    assert_int_equal(continued_nr, __HYPERVISOR_sysctl);
+    domctl_unlock();
+    assert_int_equal(guest->tools_pause_count, 1); /* as it was made */
 }
 
 static u32 flags_of(struct domain *d)
@@ -85,9 +111,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocked),
+        cmocka_unit_test(test_callers_without_anything_to_control),
+        cmocka_unit_test(test_the_structure),
+        cmocka_unit_test(test_an_answer_that_cannot_be_written),
+        cmocka_unit_test(test_busy),
         cmocka_unit_test(test_a_stub_domain_gives_nothing_away),
         cmocka_unit_test(test_a_stub_domain_controls_its_target),
     };
 
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, control_setup, NULL);
 }

@@ -620,8 +620,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_map_and_unmap), T(test_readonly_counts), T(test_device_mapping), T(test_refused),
         T(test_unmap_that_fails_keeps_the_handle), T(test_unmap_and_replace), T(test_batches_and_handles),
-        T(test_lists_are_preemptible), T(test_maptrack_limit), T(test_copy), T(test_version_2_parts_and_transitive),
- T(test_writers_are_noted), T(test_version_2_parts_and_transitive),
+        T(test_lists_are_preemptible), T(test_maptrack_limit), T(test_copy), T(test_writers_are_noted),
+        T(test_version_2_parts_and_transitive),
         T(test_version_change_keeps_reserved_entries), T(test_swap), T(test_not_offered), T(test_hostile_granter),
         T(test_death_releases_uses), T(test_growing),
     };

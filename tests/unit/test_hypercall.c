@@ -17,7 +17,6 @@
 
 #define NR_ADD 0       /* sum of all arguments */
 #define NR_LOOP 1      /* counts arg0 down to zero, one step a call, adds steps to arg1 */
-#define NR_IRET 23
 #define NR_STOP 3      /* makes the CPU want to stop */
 
 static unsigned calls;

@@ -124,9 +124,10 @@ static void test_printf_numbers(void **state)
 
     for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
         long v = values[i];
+        unsigned long u = (unsigned long)v;
 
         SAME("%ld|%5ld|%-5ld|%05ld|%+ld|% ld", v, v, v, v, v, v);
-        SAME("%lx|%#lx|%016lx|%#018lx|%-20lx|%lX|%#lo", v, v, v, v, v, v, v);
+        SAME("%lx|%#lx|%016lx|%#018lx|%-20lx|%lX|%#lo", u, u, u, u, u, u, u);
         SAME("%d|%u|%x|%8.3d|%-8.5x|%.0d|%.0u", (int)v, (unsigned)v, (unsigned)v, (int)v, (unsigned)v, (int)v,
              (unsigned)v);
         SAME("%lld %llu %zu %zd %ju %td", (long long)v, (unsigned long long)v, (size_t)v, (ssize_t)v, (uintmax_t)v,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* core/log.c: what loglvl= and guest_loglvl= let through, wrong words in them, and that a panic is heard in any case. */
+/* core/log.c: what loglvl= and guest_loglvl= let through and how much of it, wrong words in them, panics, lines. */
 #include "unit.h"
 
 #define log_msg tested_log_msg
 #define log_guest tested_log_guest
 #include "core/log.c"
 
-static char said[4096];
+static char said[16384];
 static bool in_panic;
 
 void console_write(const char *s, size_t n)
@@ -80,12 +80,90 @@ static void test_panic_is_heard(void **state)
     in_panic = false;
 }
 
+/* --- how much --- */
+
+static unsigned count_of(char c)
+{
+    unsigned n = 0;
+
+    for (const char *at = said; *at; at++)
+        n += *at == c;
+    return n;
+}
+
+/* A guest that makes the hypervisor complain all the time: a burst, then so many a second, and how many were left out. */
+static void test_a_flood_of_guests(void **state)
+{
+    said[0] = 0;
+    console_set_levels("info", "none/all");
+    host_time += 1000000000LL * 3600;
+    for (unsigned i = 0; i < 1000; i++)
+        log_guest(LOG_ERR, "x\n");
+    assert_in_range(count_of('x'), 100, 500);
+    assert_null(strstr(said, "suppressed"));
+    said[0] = 0;
+    host_time += 1000000000;
+    for (unsigned i = 0; i < 1000; i++)
+        log_guest(LOG_ERR, "x\n");
+    assert_in_range(count_of('x'), 10, 100);
+    assert_non_null(strstr(said, "messages suppressed\n"));
+    assert_true(hears(LOG_ERR, false)); /* the host's own are not held back */
+}
+
+static void test_a_flood_of_what_is_always_wanted(void **state)
+{
+    said[0] = 0;
+    console_set_levels(NULL, "error/all");
+    for (unsigned i = 0; i < 300; i++)
+        log_guest(LOG_ERR, "x\n");
+    assert_int_equal(count_of('x'), 300);
+}
+
+/* An NMI in the middle of the count must not wait for what it interrupted. */
+static void test_in_an_interrupt(void **state)
+{
+    console_set_levels("info", "none/all");
+    spin_lock(&guest_filter.lock);
+    assert_true(hears(LOG_ERR, true));
+    spin_unlock(&guest_filter.lock);
+}
+
+/* --- lines --- */
+
+static void test_lines(void **state)
+{
+    console_set_levels("info", NULL);
+    said[0] = 0;
+    log_msg(LOG_ERR, "one, ");
+    log_msg(LOG_ERR, "%s", "");
+    log_msg(LOG_ERR, "two\n");
+    log_msg(LOG_ERR, "three\n");
+    assert_string_equal(said, "(ZELO) one, two\n(ZELO) three\n");
+}
+
+static void test_a_line_that_is_too_long(void **state)
+{
+    char much[2000];
+
+    memset(much, 'y', sizeof(much) - 1);
+    much[sizeof(much) - 1] = 0;
+    said[0] = 0;
+    log_msg(LOG_ERR, "%s", much);
+    assert_in_range(strlen(said), 400, 600);
+    assert_int_equal(said[strlen(said) - 1], '\n'); /* what comes next begins a line */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_levels),
         cmocka_unit_test(test_wrong_words),
         cmocka_unit_test(test_panic_is_heard),
+        cmocka_unit_test(test_a_flood_of_guests),
+        cmocka_unit_test(test_a_flood_of_what_is_always_wanted),
+        cmocka_unit_test(test_in_an_interrupt),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_a_line_that_is_too_long),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);

@@ -645,7 +645,7 @@ static void test_noise(void **state)
                        : kind == 1 ? (u64)words
                        : kind == 2 ? ~0ULL
                        : kind == 3 ? DOMID_SELF
-                                   : rand_r(&seed) % 4;
+                                   : rand_r(&seed) % 4u;
         }
         (void)op(rand_r(&seed) % 32 | (rand_r(&seed) % 8 ? 0 : rand_r(&seed) % 4 << 6), words);
     }

@@ -336,6 +336,43 @@ static void test_va_mapping(void **state)
     assert_int_equal(va_update(DIRECT_MAP_START, 0, 0), -EINVAL);
 }
 
+static long va_update_other(vaddr_t va, u64 val, u64 flags, domid_t owner)
+{
+    struct hypercall_args a = { { va, val, flags, owner } };
+
+    return do_update_va_mapping_otherdomain(&a);
+}
+
+/* The frame is the other domain's, the tables are the caller's own. */
+static void test_va_mapping_of_anothers_frame(void **state)
+{
+    struct domain *other = pt_domain(2, false);
+    struct page *foreign = frame_new(other);
+
+    assert_int_equal(va_update_other(TREE_VA, entry(foreign, RW), UVMF_NONE, 2), -EPERM);
+    assert_int_equal(va_update_other(TREE_VA, entry(foreign, RW), UVMF_NONE, 63), -ESRCH);
+    d->is_privileged = true;
+    assert_int_equal(va_update_other(TREE_VA, entry(foreign, RW), UVMF_INVLPG | UVMF_ALL, 2), 0);
+    assert_int_equal(uses_of(foreign), 1);
+    assert_true(cpumask_test(&host_tlb.mask, 0)); /* where the caller's tables may be cached */
+    assert_int_equal(host_tlb.what, TLB_FLUSH_VA);
+    assert_int_equal(va_update_other(TREE_VA, entry(t.data[1], RW), UVMF_NONE, 2), -EINVAL);
+    assert_int_equal(va_update_other(TREE_VA, 0, UVMF_NONE, DOMID_SELF), 0);
+    assert_true(idle_frame(foreign));
+    pt_domain_end(other);
+}
+
+/* The counter of what was done: where a continued call finds how far it was. */
+static void test_counter_that_is_not_there(void **state)
+{
+    struct mmu_update r = { l1_ma(0), entry(t.data[0], RO) };
+    u32 *const nowhere = (u32 *)8;
+
+    assert_int_equal(update(&r, 1 | 0x80000000u, nowhere, DOMID_SELF), -EFAULT);
+    assert_int_equal(*tree_l1e(&t, 0), entry(t.data[0], RW)); /* not begun */
+    assert_int_equal(update(&r, 1, nowhere, DOMID_SELF), -EFAULT);
+}
+
 static void test_walk(void **state)
 {
     assert_int_equal(pv_walk_l1e(d->vcpu[0], TREE_VA + 0x2345), *tree_l1e(&t, 2));
@@ -386,7 +423,8 @@ int main(void)
         T(test_upper_level_preempted), T(test_table_undone_by_its_own_update),
         T(test_done_counts_what_succeeded), T(test_plain_frame), T(test_machphys),
         T(test_foreign_frames_need_control), T(test_no_way_round_a_read_only_grant),
-        T(test_tables_of_another_domain), T(test_io_mappings), T(test_va_mapping), T(test_walk),
+        T(test_tables_of_another_domain), T(test_io_mappings), T(test_va_mapping), T(test_va_mapping_of_anothers_frame),
+        T(test_counter_that_is_not_there), T(test_walk),
         T(test_race_on_a_table),
     };
 

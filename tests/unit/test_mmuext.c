@@ -181,6 +181,54 @@ static void test_clear_and_copy(void **state)
     assert_int_equal(count_of(t.data[0]), 2);
 }
 
+/* Only pins may be another domain's; frames that no domain has are nobody's tables. */
+static void test_operations_for_another_domain(void **state)
+{
+    struct domain *other = pt_domain(2, false);
+    static const unsigned own_only[] = { MMUEXT_NEW_BASEPTR, MMUEXT_NEW_USER_BASEPTR, MMUEXT_SET_LDT };
+    struct mmuext_op op = { .arg1.mfn = mfn_of(frame_new(other)) };
+
+    d->is_privileged = true;
+    for (size_t i = 0; i < ARRAY_SIZE(own_only); i++) {
+        op.cmd = own_only[i];
+        assert_int_equal(ext_for(&op, 1, NULL, 2), -EPERM);
+    }
+    op.cmd = MMUEXT_UNPIN_TABLE;
+    assert_int_equal(ext_for(&op, 1, NULL, DOMID_IO), -EPERM);
+    op.arg1.mfn = HOST_FRAMES;
+    assert_int_equal(ext_for(&op, 1, NULL, 2), -EINVAL);
+    op.cmd = MMUEXT_PIN_L1_TABLE;
+    assert_int_equal(ext_for(&op, 1, NULL, DOMID_IO), -EPERM);
+    pt_domain_end(other);
+}
+
+static void test_copy_of_what_is_not_ones_own(void **state)
+{
+    assert_int_equal(ext(MMUEXT_COPY_PAGE, mfn_of(frame_new(d)), HOST_FRAMES), -EINVAL);
+    assert_int_equal(ext(MMUEXT_COPY_PAGE, HOST_FRAMES, mfn_of(t.data[0])), -EINVAL);
+    assert_int_equal(ext(MMUEXT_COPY_PAGE, mfn_of(t.l[1]), mfn_of(t.data[0])), -EINVAL); /* onto a page table */
+    assert_int_equal(ext(MMUEXT_CLEAR_PAGE, mfn_of(t.l[1]), 0), -EINVAL);
+    assert_int_equal(*tree_l1e(&t, 0), entry(t.data[0], RW));
+}
+
+/* VMASST_TYPE_m2p_strict: user mode sees no machine-to-phys table, the kernel does, even with the same root. */
+static void test_m2p_strict(void **state)
+{
+    struct tree user = tree_new(d);
+    u64 *slot = &table(user.l[4])[L4_SLOT_M2P_RO];
+
+    assert_int_equal(ext(MMUEXT_NEW_USER_BASEPTR, mfn_of(user.l[4]), 0), 0);
+    assert_int_equal(*slot, *paging_l4_slot(L4_SLOT_M2P_RO));
+    assert_int_equal(ext(MMUEXT_NEW_USER_BASEPTR, 0, 0), 0);
+    d->vm_assist = 1UL << VMASST_TYPE_m2p_strict;
+    assert_int_equal(ext(MMUEXT_NEW_USER_BASEPTR, mfn_of(user.l[4]), 0), 0);
+    assert_int_equal(*slot, 0);
+    assert_int_equal(ext(MMUEXT_NEW_USER_BASEPTR, 0, 0), 0);
+    assert_int_equal(ext(MMUEXT_NEW_BASEPTR, mfn_of(user.l[4]), 0), 0);
+    assert_int_equal(*slot, *paging_l4_slot(L4_SLOT_M2P_RO));
+    assert_int_equal(ext(MMUEXT_NEW_BASEPTR, mfn_of(t.l[4]), 0), 0);
+}
+
 static void test_what_is_not_there(void **state)
 {
     assert_int_equal(ext(MMUEXT_MARK_SUPER, 0, 0), -EOPNOTSUPP);
@@ -253,7 +301,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
         T(test_pin_and_unpin), T(test_preempted_pins), T(test_pin_for_another_domain), T(test_base_pointers),
-        T(test_flushes), T(test_clear_and_copy), T(test_what_is_not_there), T(test_gdt_window), T(test_ldt_window),
+        T(test_flushes), T(test_clear_and_copy), T(test_operations_for_another_domain),
+        T(test_copy_of_what_is_not_ones_own), T(test_m2p_strict), T(test_what_is_not_there), T(test_gdt_window), T(test_ldt_window),
     };
 
     return cmocka_run_group_tests(tests, pt_setup, NULL);

@@ -1,39 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* core/sysctl*.c: what the tools learn of the host. */
-#include "unit.h"
+#include "control_fixture.h"
 
 #include "core/sysctl.h"
 
-#include <zelo/hypercall.h>
-
-#include <xen/sysctl.h>
-
-static struct domain *control, *guest;
 static u64 halts;
 static ns_t halted;
 
-bool hypercall_should_preempt(void) { return false; }
 void cpu_halt_stats(unsigned cpu, u64 *n, ns_t *ns) { *n = halts, *ns = halted; }
-
-static int setup(void **state)
-{
-    host_boot(4);
-    control = host_domain_create(0, true, 1, 100);
-    guest = host_domain_create(1, false, 1, 100);
-    return 0;
-}
-
-static long call(struct domain *by, struct xen_sysctl *op)
-{
-    struct hypercall_args a = { { (unsigned long)op } };
-    long rc;
-
-    op->interface_version = XEN_SYSCTL_INTERFACE_VERSION;
-    host_set_current(by->vcpu[0]);
-    rc = do_sysctl(&a);
-    assert_int_equal(host_locks_held(), 0);
-    return rc;
-}
 
 static struct xen_sysctl pmstat(u32 type, u32 cpu)
 {
@@ -48,9 +22,9 @@ static void test_privilege(void **state)
 {
     struct xen_sysctl op = pmstat(PMSTAT_get_max_cx, 0);
 
-    assert_int_equal(call(guest, &op), -EPERM);
+    assert_int_equal(sysctl_by(guest, &op), -EPERM);
     op.cmd = 1000;
-    assert_int_equal(call(control, &op), -EOPNOTSUPP);
+    assert_int_equal(sysctl(&op), -EOPNOTSUPP);
 }
 
 static void test_idle_states(void **state)
@@ -58,7 +32,7 @@ static void test_idle_states(void **state)
     struct xen_sysctl op = pmstat(PMSTAT_get_max_cx, 1);
     u64 triggers[3] = { 9, 9, 9 }, residencies[3] = { 9, 9, 9 };
 
-    assert_int_equal(call(control, &op), 0);
+    assert_int_equal(sysctl(&op), 0);
     assert_int_equal(op.u.get_pmstat.u.getcx.nr, 2);
     host_time = 5000;
     halts = 7;
@@ -68,7 +42,7 @@ static void test_idle_states(void **state)
     set_xen_guest_handle(op.u.get_pmstat.u.getcx.triggers, triggers);
     set_xen_guest_handle(op.u.get_pmstat.u.getcx.residencies, residencies);
     op.u.get_pmstat.u.getcx.nr_pc = op.u.get_pmstat.u.getcx.nr_cc = 10;
-    assert_int_equal(call(control, &op), 0);
+    assert_int_equal(sysctl(&op), 0);
     assert_int_equal(triggers[1], 7);
     assert_int_equal(residencies[1], 3000);
     assert_int_equal(residencies[0] + residencies[1], 5000);
@@ -87,24 +61,24 @@ static void test_idle_states_with_little_room(void **state)
     op.u.get_pmstat.u.getcx.nr = 1;
     set_xen_guest_handle(op.u.get_pmstat.u.getcx.triggers, triggers);
     set_xen_guest_handle(op.u.get_pmstat.u.getcx.residencies, triggers);
-    assert_int_equal(call(control, &op), 0);
+    assert_int_equal(sysctl(&op), 0);
     assert_int_equal(op.u.get_pmstat.u.getcx.nr, 2);
     assert_int_equal(triggers[1], 9);
-    set_xen_guest_handle(op.u.get_pmstat.u.getcx.residencies, (uint64_t *)8);
-    assert_int_equal(call(control, &op), -EFAULT);
+    set_xen_guest_handle(op.u.get_pmstat.u.getcx.residencies, (uint64_t *)BAD_POINTER);
+    assert_int_equal(sysctl(&op), -EFAULT);
 }
 
 static void test_what_there_is_not(void **state)
 {
     struct xen_sysctl op = pmstat(PMSTAT_get_max_cx, 4);
 
-    assert_int_equal(call(control, &op), -EINVAL);
+    assert_int_equal(sysctl(&op), -EINVAL);
     op = pmstat(PMSTAT_get_cxstat, ~0u);
-    assert_int_equal(call(control, &op), -EINVAL);
+    assert_int_equal(sysctl(&op), -EINVAL);
     op = pmstat(PMSTAT_get_max_px, 0);
-    assert_int_equal(call(control, &op), -ENODEV);
+    assert_int_equal(sysctl(&op), -ENODEV);
     op = pmstat(PMSTAT_reset_cxstat, 0);
-    assert_int_equal(call(control, &op), -EOPNOTSUPP);
+    assert_int_equal(sysctl(&op), -EOPNOTSUPP);
 }
 
 static void test_max_cstate(void **state)
@@ -112,16 +86,16 @@ static void test_max_cstate(void **state)
     struct xen_sysctl op = { .cmd = XEN_SYSCTL_pm_op };
 
     op.u.pm_op.cmd = XEN_SYSCTL_pm_op_get_max_cstate;
-    assert_int_equal(call(control, &op), 0);
+    assert_int_equal(sysctl(&op), 0);
     assert_int_equal(op.u.pm_op.u.get_max_cstate, 1);
     op.u.pm_op.cpuid = 1;
-    assert_int_equal(call(control, &op), 0);
+    assert_int_equal(sysctl(&op), 0);
     assert_true(op.u.pm_op.u.get_max_cstate == XEN_SYSCTL_CX_UNLIMITED);
     op.u.pm_op.cpuid = 2;
-    assert_int_equal(call(control, &op), -EINVAL);
+    assert_int_equal(sysctl(&op), -EINVAL);
     op.u.pm_op.cmd = XEN_SYSCTL_pm_op_set_max_cstate;
     op.u.pm_op.cpuid = 0;
-    assert_int_equal(call(control, &op), -EOPNOTSUPP);
+    assert_int_equal(sysctl(&op), -EOPNOTSUPP);
 }
 
 int main(void)
@@ -134,5 +108,5 @@ int main(void)
         cmocka_unit_test(test_max_cstate),
     };
 
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, control_setup, NULL);
 }

@@ -6,7 +6,7 @@
 #include <zelo/atomic.h>
 #include <zelo/lib.h>
 
-#define MAX_CPUS 256 /* physical CPUs this build can drive; more are reported and left off */
+#define MAX_CPUS 256u /* physical CPUs this build can drive; more are reported and left off */
 
 typedef struct { unsigned long bits[BITMAP_LONGS(MAX_CPUS)]; } cpumask_t;
 

@@ -5,8 +5,8 @@
 
 #define ZELO_VERSION "0.1"
 /* The Xen ABI that guests and tools are told (XENVER_version). */
-#define XEN_ABI_MAJOR 4
-#define XEN_ABI_MINOR 17
+#define XEN_ABI_MAJOR 4u
+#define XEN_ABI_MINOR 17u
 
 extern const char zelo_changeset[], zelo_compile_date[], zelo_compiler[], zelo_build_user[];
 

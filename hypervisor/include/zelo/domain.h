@@ -155,6 +155,9 @@ static inline struct vcpu *domain_vcpu(const struct domain *d, unsigned id)
     return id < d->max_vcpus ? READ_ONCE(d->vcpu[id]) : NULL;
 }
 
+/* All of them at once, as a saved domain had them (VMASST_TYPE_* bits); those that are not known are dropped. */
+void vm_assist_restore(struct domain *d, u64 assists);
+
 hypercall_fn do_domctl, do_sysctl, do_platform_op, do_xen_version, do_vm_assist, do_nmi_op;
 
 #endif

@@ -24,7 +24,6 @@ void grant_domain_free(struct domain *d);
 int grant_table_frame(struct domain *d, u32 index, mfn_t *out);
 int grant_status_frame(struct domain *d, u32 index, mfn_t *out);
 u32 grant_table_frame_count(struct domain *d);
-u32 grant_status_frame_count(struct domain *d);
 u32 grant_table_max_frames(struct domain *d);
 
 void grant_dump(struct domain *d); /* debug key 'g' */

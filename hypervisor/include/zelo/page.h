@@ -136,7 +136,7 @@ void heap_free_pages(struct page *p, unsigned order);
 void heap_free_mapped_pages(struct page *p, unsigned order);
 /* Hypervisor memory by address: zeroed unless HEAP_NO_SCRUB, PGC_HEAP set. */
 void *must_check heap_alloc(unsigned order, u32 flags);
-void heap_free(void *p, unsigned order);
+void heap_free(void *v, unsigned order);
 u64 heap_free_page_count(void);        /* frames free now */
 u64 heap_free_pages_below(unsigned bits); /* free frames below 2^bits */
 u64 heap_total_page_count(void);       /* frames ever given to the heap */
@@ -172,7 +172,7 @@ bool must_check page_unshare(struct page *p);
 
 /* --- core/slab.c --- */
 void *must_check mem_alloc(size_t size);  /* zeroed, 16-byte aligned (page aligned from a page up); NULL if none */
-void mem_free(void *p);                   /* NULL is fine */
+void mem_free(void *v);                   /* NULL is fine */
 #define mem_alloc_type(t) ((t *)mem_alloc(sizeof(t)))
 #define mem_alloc_array(t, n) ((t *)mem_alloc_array_bytes(sizeof(t), (n)))
 void *must_check mem_alloc_array_bytes(size_t size, size_t n); /* NULL on overflow too */

@@ -90,8 +90,6 @@ extern bool pt_nx_usable;
 hypercall_fn do_mmu_update, do_mmuext_op, do_update_va_mapping, do_update_va_mapping_otherdomain;
 /* Drops roots, pins and page types and all frames of a dying domain: 0 or -E_PREEMPTED. */
 int must_check pv_domain_relinquish(struct domain *d);
-/* Drops one vCPU's CR3 references. */
-void pv_vcpu_drop_roots(struct vcpu *v);
 /* A fault at a write to a page-table page that the guest holds read-only: emulates it. True if handled. */
 bool pv_emulate_pt_write(vaddr_t va, struct cpu_user_regs *regs);
 /* A fault in the per-domain LDT window: maps the guest's LDT page. True if handled. */

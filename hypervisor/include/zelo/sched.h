@@ -105,7 +105,5 @@ const char *sched_name(void);
  * sched_context_saved(prev) is called once prev's state is in memory. */
 no_return void context_switch(struct vcpu *prev, struct vcpu *next);
 void sched_context_saved(struct vcpu *prev);
-/* If v's state is still lazily in another CPU's registers, gets it into memory. */
-void vcpu_sync_state(struct vcpu *v);
 
 #endif

@@ -77,7 +77,7 @@ static inline bool va_is_canonical(vaddr_t va) { return (s64)(va << 16) >> 16 ==
 
 /* One read or write, not torn, not repeated by the compiler. */
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
-#define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
+#define WRITE_ONCE(x, v) do { volatile __typeof__(x) *once_ = &(x); *once_ = (v); } while (0)
 #define barrier() __asm__ volatile("" ::: "memory")
 
 #endif

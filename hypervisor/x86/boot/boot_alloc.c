@@ -10,7 +10,7 @@
 
 #include "boot.h"
 
-#define RESERVED_MAX 256
+#define RESERVED_MAX 256u
 /* Firmware and loaders live in the lowest megabyte. */
 #define LOWEST MiB(1)
 

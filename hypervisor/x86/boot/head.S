@@ -16,7 +16,6 @@
 #define PTE_PSE 0x80
 #define TABLE (PTE_P | PTE_RW)
 
-#define BOOT_CS32 0x08
 #define BOOT_CS64 0x10
 #define BOOT_DS 0x18
 

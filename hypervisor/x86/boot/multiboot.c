@@ -34,7 +34,7 @@ static void mmap_read(const struct mb1_info *mb)
         const struct mb1_mmap *m = phys_to_virt(mb->mmap_addr + at);
 
         e820_add(m->addr, m->len, m->type);
-        at += m->size + sizeof(m->size);
+        at += m->size + (u32)sizeof(m->size);
     }
 }
 

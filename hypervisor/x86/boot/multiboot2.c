@@ -110,7 +110,7 @@ static void rsdp_read(const struct tag *t)
 
 static void efi_mmap_read(const struct tag_efi_mmap *m)
 {
-    u32 size = m->t.size - sizeof(*m);
+    u32 size = m->t.size - (u32)sizeof(*m);
 
     boot_info.efi_mmap = boot_alloc(size, 1, BOOT_LIMIT_MAPPED);
     boot_info.efi_mmap_size = size;

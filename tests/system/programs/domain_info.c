@@ -17,7 +17,7 @@ int main(int argc, char **argv)
         return 2;
     for (int i = 1; i < argc; i++) {
         struct xen_domctl *c = &calls[i - 1];
-        domid_t id = (domid_t)atoi(argv[i]);
+        domid_t id = (domid_t)strtoul(argv[i], NULL, 10);
 
         c->cmd = XEN_DOMCTL_getdomaininfo;
         c->domain = id;

@@ -50,10 +50,7 @@ void cmdline_report_unknown(void);               /* one warning for each option 
 void paging_init(void);        /* final tables: image with its rights, direct map, vmap area */
 void paging_init_tables(void); /* frame table and M2P, once the heap can serve */
 void *vmap_io(paddr_t phys, size_t size, unsigned map_flags); /* any alignment; never unmapped for boot-time users */
-void vunmap_io(void *va, size_t size);
-/* Maps frames at vmap addresses with an unmapped page below and above. */
-void *vmap_frames(const mfn_t *frames, unsigned n, unsigned map_flags);
-void vunmap_frames(void *va, unsigned n);
+void vunmap_io(const volatile void *va, size_t size);
 extern mfn_t hypervisor_root;  /* L4 that holds only hypervisor slots: idle vCPUs run on it */
 void paging_drop_low_map(void);/* removes the boot identity map; after the last CPU is up */
 void paging_load_root(void);   /* this CPU onto hypervisor_root */
@@ -108,7 +105,6 @@ bool apic_reaches(u32 apicid); /* in the mode that is on */
 void apic_eoi(void);
 void apic_send_ipi(u32 apicid, u32 icr_low);
 void apic_timer_init_cpu(void);
-bool apic_has_pending(void);   /* an interrupt waits in the IRR */
 
 /* --- IO-APICs and MSI: platform/ioapic.c, platform/msi.c, platform/pci.c --- */
 void ioapic_init(void);
@@ -150,7 +146,6 @@ extern u64 tsc_khz;
 u64 tsc_to_ns(u64 ticks);
 ns_t tsc_to_system_time(u64 tsc);
 void pvclock_params(u32 *mul, s8 *shift); /* tsc_to_system_mul and tsc_shift */
-void wallclock_get(u64 *sec, u32 *nsec);     /* UTC now */
 void wallclock_set(u64 sec, u32 nsec, ns_t at_system_time); /* XENPF_settime */
 u64 rtc_read_seconds(void);    /* CMOS, UTC since 1970 */
 bool rtc_port_access(struct domain *d, u16 port, bool write, u8 *value); /* guests' 0x70/0x71: arbitrated */

@@ -12,7 +12,7 @@
 #define PCI_STATUS 0x06
 #define PCI_STATUS_CAP_LIST 0x10u
 #define PCI_HEADER_TYPE 0x0e
-#define PCI_BAR(n) (0x10u + 4 * (n))
+#define PCI_BAR(n) ((u16)(0x10 + 4 * (n)))
 #define PCI_CAP_POINTER 0x34
 #define PCI_CAP_MSI 0x05
 #define PCI_CAP_MSIX 0x11

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* core/domain.c, domain_shutdown.c: who finds a domain and how long, how it stops, how it dies. */
+#include "control_fixture.h"
+
+#include "core/xenctl.h"
+
+#include <zelo/memory.h>
+
+#include <xen/event_channel.h>
+#include <xen/memory.h>
+#include <xen/sched.h>
+
+#define ID 20
+
+static unsigned dumps;
+static unsigned virqs;
+
+void pv_dump_guest(struct vcpu *v) { dumps++; }
+void event_send_host_virq(u32 virq) { virqs += virq == VIRQ_DOM_EXC; }
+
+static struct domain *d;
+
+static int begin(void **state)
+{
+    d = host_domain_create(ID, false, 2, 100);
+    host_set_current(control->vcpu[0]);
+    dumps = virqs = 0;
+    return 0;
+}
+
+static int end(void **state)
+{
+    host_set_current(control->vcpu[0]);
+    assert_true(host_domain_destroy(d));
+    return 0;
+}
+
+/* --- finding --- */
+
+static void test_lookup(void **state)
+{
+    u64 refs = d->refs;
+
+    assert_ptr_equal(domain_get(ID), d);
+    assert_int_equal(d->refs, refs + 1);
+    domain_put(d);
+    assert_null(domain_get(ID + 1));
+    assert_null(domain_get(0x5000)); /* where no table was ever made */
+    assert_null(domain_get(DOMID_XEN));
+    host_set_current(d->vcpu[0]);
+    assert_ptr_equal(domain_get(DOMID_SELF), d);
+    domain_put(d);
+}
+
+static void test_walk(void **state)
+{
+    struct domain *next = domain_next(ID);
+
+    assert_ptr_equal(next, d);
+    domain_put(next);
+    assert_null(domain_next(ID + 1));
+    assert_null(domain_next(DOMID_FIRST_RESERVED));
+}
+
+/* At its end nobody finds it, though its structure is still there. */
+static void test_end_of_references(void **state)
+{
+    struct domain *last = host_domain_create(ID + 1, false, 1, 100);
+
+    assert_int_equal(domain_kill(last), 0);
+    assert_null(domain_get(ID + 1));
+    assert_false(domain_hold_unless_dead(last));
+    assert_true(HOST_PANICS(domain_hold(last)));
+    last->refs = 0; /* as it was */
+    softirq_run_no_schedule();
+    assert_null(domain_get(ID + 1));
+}
+
+/* --- stopping --- */
+
+static void test_shutdown(void **state)
+{
+    domain_shutdown(d, SHUTDOWN_reboot);
+    assert_true(d->is_shut_down);
+    assert_int_equal(d->shutdown_code, SHUTDOWN_reboot);
+    assert_int_equal(d->vcpu[0]->pause_count, 1);
+    assert_int_equal(d->vcpu[1]->pause_count, 1);
+    assert_int_equal(virqs, 1);
+    domain_shutdown(d, SHUTDOWN_poweroff); /* a second one changes nothing */
+    assert_int_equal(d->shutdown_code, SHUTDOWN_reboot);
+    assert_int_equal(d->vcpu[0]->pause_count, 1);
+    assert_int_equal(virqs, 1);
+    assert_int_equal(host_locks_held(), 0);
+    domain_resume(d);
+    assert_false(d->is_shut_down);
+    assert_int_equal(d->shutdown_code, -1);
+    assert_int_equal(d->vcpu[0]->pause_count, 0);
+}
+
+/* XEN_DOMCTL_subscribe: a suspend is told on the domain's channel in place of VIRQ_DOM_EXC. */
+static void test_subscribed_suspend(void **state)
+{
+    struct evtchn_alloc_unbound port = { .dom = ID, .remote_dom = 0 };
+    struct evtchn_bind_interdomain bind = { .remote_dom = ID };
+    struct xen_domctl op = domctl_op(XEN_DOMCTL_subscribe, d);
+
+    assert_int_equal(do_event_channel_op(&(struct hypercall_args){ { EVTCHNOP_alloc_unbound, (unsigned long)&port } }), 0);
+    bind.remote_port = port.port;
+    assert_int_equal(do_event_channel_op(&(struct hypercall_args){ { EVTCHNOP_bind_interdomain, (unsigned long)&bind } }),
+                     0);
+    op.u.subscribe.port = port.port;
+    assert_int_equal(domctl(&op), 0);
+    memset(control->shared_info->evtchn_pending, 0, sizeof(control->shared_info->evtchn_pending));
+    domain_shutdown(d, SHUTDOWN_suspend);
+    assert_int_equal(virqs, 0);
+    assert_true(control->shared_info->evtchn_pending[bind.local_port / 64] >> bind.local_port % 64 & 1);
+    domain_resume(d);
+    domain_shutdown(d, SHUTDOWN_crash); /* anything else the usual way */
+    assert_int_equal(virqs, 1);
+}
+
+static void test_crash(void **state)
+{
+    host_set_current(d->vcpu[0]);
+    domain_crash(d, "reason %d", 5);
+    assert_int_equal(d->shutdown_code, SHUTDOWN_crash);
+    assert_int_equal(dumps, 1); /* its registers, for they are at hand */
+    domain_crash(d, "again");
+    assert_int_equal(dumps, 1);
+    domain_resume(d);
+    host_set_current(control->vcpu[0]);
+    domain_crash(d, "from outside");
+    assert_true(d->is_shut_down);
+    assert_int_equal(dumps, 1);
+}
+
+/* Domain 0 takes the machine with it. */
+static void test_shutdown_of_domain_0(void **state)
+{
+    assert_true(HOST_PANICS(domain_shutdown(control, SHUTDOWN_reboot)));
+    assert_string_equal(host_panic_message, "host shutdown, reason 1\n");
+}
+
+static void test_unknown_reason(void **state)
+{
+    domain_shutdown(d, 77);
+    assert_int_equal(d->shutdown_code, 77);
+    assert_non_null(strstr(host_log, "unknown"));
+}
+
+/* --- dying --- */
+
+static void test_who_cannot_be_killed(void **state)
+{
+    assert_int_equal(domain_kill(control), -EINVAL);
+    assert_int_equal(domain_kill(dom_io), -EINVAL);
+    host_set_current(d->vcpu[0]);
+    assert_int_equal(domain_kill(d), -EINVAL);
+}
+
+/* In parts, from wherever it was stopped; dead once. */
+static void test_death_in_parts(void **state)
+{
+    struct domain *big = host_domain_create(ID + 1, false, 1, 2000);
+    unsigned parts = 0;
+    int rc;
+
+    domain_hold(big);
+    for (unsigned i = 0; i < 1500; i++)
+        assert_non_null(domain_alloc_pages(big, 0, 0));
+    preempt_every = 1;
+    while ((rc = domain_kill(big)) == -E_PREEMPTED)
+        parts++;
+    preempt_every = 0;
+    assert_int_equal(rc, 0);
+    assert_true(parts > 1);
+    assert_int_equal(big->tot_pages, 0);
+    assert_int_equal(big->dying, DOMAIN_DEAD);
+    assert_int_equal(domain_kill(big), 0);
+    domain_put(big);
+    softirq_run_no_schedule();
+    assert_null(domain_get(ID + 1));
+}
+
+/* Tables of both kinds, a memory map, rights to devices, a vCPU's frames: all that a domain can make the host give. */
+static void use_everything(struct domain *x)
+{
+    struct gnttab_setup_table table = { .dom = DOMID_SELF, .nr_frames = 3 };
+    struct gnttab_set_version version = { .version = 2 };
+    struct evtchn_bind_ipi ipi = { .vcpu = 0 };
+    struct xen_foreign_memory_map map = { .domid = x->id, .map.nr_entries = 200 };
+    static u8 entries[200 * 20];
+    u64 frames[3];
+
+    map.map.buffer.p = entries;
+    host_set_current(control->vcpu[0]);
+    assert_int_equal(do_memory_op(&(struct hypercall_args){ { XENMEM_set_memory_map, (unsigned long)&map } }), 0);
+    set_xen_guest_handle(table.frame_list, (xen_pfn_t *)frames);
+    host_set_current(x->vcpu[0]);
+    assert_int_equal(do_grant_table_op(&(struct hypercall_args){ { GNTTABOP_set_version, (unsigned long)&version, 1 } }),
+                     0);
+    assert_int_equal(do_grant_table_op(&(struct hypercall_args){ { GNTTABOP_setup_table, (unsigned long)&table, 1 } }),
+                     0);
+    assert_int_equal(table.status, GNTST_okay);
+    for (unsigned i = 0; i < 400; i++)
+        assert_int_equal(do_event_channel_op(&(struct hypercall_args){ { EVTCHNOP_bind_ipi, (unsigned long)&ipi } }), 0);
+    for (unsigned i = 0; i < 300; i++)
+        assert_int_equal(rangeset_add(&x->io_ports, i * 4, i * 4 + 1), 0);
+    for (unsigned i = 0; i < 50; i++)
+        assert_non_null(domain_alloc_pages(x, 0, 0));
+    host_set_current(control->vcpu[0]);
+}
+
+static void test_death_returns_everything(void **state)
+{
+    u64 before = 0;
+
+    for (unsigned round = 0; round < 3; round++) {
+        struct domain *x = host_domain_create(ID + 1, false, 2, 100);
+
+        use_everything(x);
+        assert_true(host_domain_destroy(x));
+        if (!round) /* what was made on demand for all */
+            before = heap_free_page_count();
+    }
+    assert_int_equal(heap_free_page_count(), before);
+}
+
+/* The domain acted for lives at least as long as who acts for it. */
+static void test_target_is_let_go(void **state)
+{
+    struct domain *helper = host_domain_create(ID + 1, false, 1, 100);
+    struct xen_domctl op = domctl_op(XEN_DOMCTL_set_target, helper);
+    u64 refs = d->refs;
+
+    op.u.set_target.target = ID;
+    assert_int_equal(domctl(&op), 0);
+    assert_int_equal(d->refs, refs + 1);
+    assert_true(host_domain_destroy(helper));
+    assert_int_equal(d->refs, refs);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+    const struct CMUnitTest tests[] = {
+        T(test_lookup), T(test_walk), T(test_end_of_references), T(test_shutdown), T(test_subscribed_suspend),
+        T(test_crash), T(test_shutdown_of_domain_0), T(test_unknown_reason), T(test_who_cannot_be_killed),
+        T(test_death_in_parts), T(test_death_returns_everything), T(test_target_is_let_go),
+    };
+
+    return cmocka_run_group_tests(tests, control_setup, NULL);
+}
