@@ -15,8 +15,8 @@ pytestmark = pytest.mark.long
 
 GUIDE = paths.ROOT / "docs" / "guide.md"
 BOOT_SECONDS = 400
-# xl top is left with q.
-TOP = ("xl() { [ \"$1\" = top ] || { command xl \"$@\"; return; };"
+# Root's own PATH on Debian; and xl top is left with q.
+TYPED = ("PATH=/usr/local/sbin:/usr/local/bin:$PATH; xl() { [ \"$1\" = top ] || { command xl \"$@\"; return; };"
        " (sleep 5; printf q) | TERM=vt100 timeout 60 script -qfec 'command xl top' /tmp/top >/dev/null; }")
 
 
@@ -50,7 +50,7 @@ class Reader:
         if block.startswith("xl console "):
             return self._log_in(block.split()[2])
         return self.check(f"cd /root; export MIRROR={self.address}/0 DEBIAN_FRONTEND=noninteractive;"
-                          f" {TOP}; set -e\n{block}", 3000)
+                          f" {TYPED}; set -e\n{block}", 3000)
 
     def _reboot(self):
         """Through the firmware and GRUB; returns what the console says meanwhile."""
@@ -79,7 +79,7 @@ class Reader:
 
     def inside(self, name, command):
         """What a command prints in a machine at whose console root is logged in."""
-        shown = self._at_console(name, [("stty -echo; PS1=", "PS1="), (f"echo '<'; {command}; echo 'en''d>'", "end>")])
+        shown = self._at_console(name, [("stty -echo; PS1=; echo rea''dy", "ready"), (f"echo '<'; {command}; echo 'en''d>'", "end>")])
         return re.search(r"<\r?\n(.*?)\r?\nend>", shown, re.S)[1].replace("\r", "")
 
 
