@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pv/shadow*.c, pv/log_dirty.c: what a domain in log-dirty mode may reach, and what is noted of it. */
+#include "check_fixture.h"
 #include "pt_fixture.h"
 
 #include "pv/shadow.h"
@@ -26,6 +27,7 @@ static int begin(void **state)
     d->max_pages = 4096;
     d->shared_info = heap_alloc(0, 0);
     assert_non_null(d->shared_info);
+    page_share_with_domain(virt_to_page(d->shared_info), d, true);
     d->vcpu[0]->info = &d->shared_info->vcpu_info[0];
     t = tree_new(d);
     for (unsigned i = 0; i < ARRAY_SIZE(t.data); i++)
@@ -46,6 +48,7 @@ static int end(void **state)
         assert_int_equal(d->pv.shadow->count, 0);
     shadow_disable(d);
     log_dirty_free(d);
+    assert_true(page_unshare(virt_to_page(d->shared_info)));
     heap_free(d->shared_info, 0);
     host_set_current(NULL);
     return 0;
@@ -440,6 +443,26 @@ static void test_a_p2m_of_no_sane_size(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
+static u64 *shadow_entry(struct page *of, unsigned index) { return &table(shadow_of(of))[index]; }
+
+/* The invariant checker on shadows: none may be ahead of its original. */
+static void test_the_checker_on_shadows(void **state)
+{
+    unsigned i = PT_INDEX(TREE_VA, 1);
+
+    (void)state;
+    enable();
+    assert_true(touch(0, PF_USER));
+    FINDS_WITH(*shadow_entry(t.l[1], i), seen(0) | PTE_RW, "of shadow"); /* no write was noted */
+    FINDS_WITH(*shadow_entry(t.l[1], i), entry(t.data[1], RO), "of shadow");
+    FINDS_WITH(*shadow_entry(t.l[1], i + 9), entry(t.data[1], RO), "of shadow");
+    FINDS_WITH(*shadow_entry(t.l[2], PT_INDEX(TREE_VA, 2)), entry(t.l[1], RW), "of shadow");
+    FINDS_WITH(shadow_of(t.l[1])->type, page_to_mfn(t.data[0]).n, "said to be a shadow");
+    FINDS_WITH(t.l[1]->pt.shadow, 0, "said to be a shadow");
+    FINDS_WITH(d->pv.shadow->count, d->pv.shadow->count + 1, "shadows are listed");
+    FINDS_WITH(d->pv.shadow->spares, d->pv.shadow->spares + 1, "spare frames are listed");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -461,6 +484,7 @@ int main(void)
         TEST(test_report_to_nowhere),
         TEST(test_on_and_off),
         TEST(test_a_p2m_of_no_sane_size),
+        TEST(test_the_checker_on_shadows),
     };
 
     return cmocka_run_group_tests(tests, pt_setup, NULL);
