@@ -2,6 +2,7 @@
 /* pv/shadow*.c, pv/log_dirty.c: what a domain in log-dirty mode may reach, and what is noted of it. */
 #include "check_fixture.h"
 #include "pt_fixture.h"
+#include "noise_fixture.h"
 
 #include "pv/shadow.h"
 
@@ -463,6 +464,43 @@ static void test_the_checker_on_shadows(void **state)
     FINDS_WITH(d->pv.shadow->spares, d->pv.shadow->spares + 1, "spare frames are listed");
 }
 
+/* Somewhere that a few entries of a few tables reach. */
+static vaddr_t any_va(void)
+{
+    static const u64 indices[] = { 0, 1, 2, 7, 511 };
+    u64 va = 0;
+
+    if (!any(3))
+        return TREE_VA + any(6) * PAGE_SIZE;
+    for (unsigned level = 1; level <= 4; level++)
+        va |= indices[any(ARRAY_SIZE(indices))] << PT_SHIFT(level);
+    return (vaddr_t)((s64)(va << 16) >> 16);
+}
+
+static void test_noise(void **state)
+{
+    (void)state;
+    noise_begin(d, &t, 7);
+    for (unsigned i = 0; i < POOL; i++)
+        m2p_set(page_to_mfn(pool[i]), PFN(300 + i));
+    enable();
+    for (unsigned i = 0; i < 600; i++) {
+        preempt_every = any(4);
+        any_act();
+        for (unsigned n = any(8); n; n--)
+            (void)fault(any_va(), PF_USER | (any(2) ? PF_WRITE : 0));
+        if (!any(20))
+            clean();
+        if (!any(40)) {
+            assert_int_equal(op(XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0, 0), 0);
+            enable();
+        }
+        assert_int_equal(host_locks_held(), 0);
+        assert_invariants();
+    }
+    preempt_every = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -485,6 +523,7 @@ int main(void)
         TEST(test_on_and_off),
         TEST(test_a_p2m_of_no_sane_size),
         TEST(test_the_checker_on_shadows),
+        TEST(test_noise),
     };
 
     return cmocka_run_group_tests(tests, pt_setup, NULL);
