@@ -26,7 +26,8 @@ static bool entry_bits_ok(const struct domain *d, u64 e, unsigned level)
 /*
  * May d map frames of the owner: its own, those of a domain that it controls,
  * and what was granted.  A domain that controls d may have put its own there
- * (and a third's: that nobody does, and it would be reported).  A dying domain has given its grants up, and its tables go next.
+ * (or a third's; but that nobody does, and it would be reported).  A dying
+ * domain has given its grants up, and its tables go next.
  */
 static bool frame_allowed(const struct domain *d, mfn_t m)
 {
