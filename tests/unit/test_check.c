@@ -6,6 +6,8 @@
 #include "core/console_private.h"
 #include "core/event_fifo.h"
 #include "core/grant_private.h"
+#include "pv/gdt.h"
+#include "pv/pt.h"
 
 #include <zelo/console.h>
 #include <zelo/softirq.h>
@@ -33,6 +35,13 @@ static int end(void **state)
     host_set_current(control->vcpu[0]);
     assert_invariants();
     assert_true(host_domain_destroy(guest));
+    assert_invariants();
+    return 0;
+}
+
+static int end_of_dead(void **state)
+{
+    softirq_run_no_schedule();
     assert_invariants();
     return 0;
 }
@@ -249,6 +258,55 @@ static void test_fifo(void **state)
     FINDS_WITH(guest->evt.fifo, NULL, "it has FIFO queues, its domain has none");
 }
 
+/* --- a whole life --- */
+
+/* Tables of all levels, the first entry of each used, with 'frame' mapped writable; the guest runs on them. */
+static void tables_load(void)
+{
+    struct page *below = frame;
+
+    for (unsigned level = 1; level <= 4; level++) {
+        struct page *p = domain_alloc_pages(guest, 0, 0);
+
+        assert_non_null(p);
+        for (unsigned i = 0; i < (level == 4 ? 1 : 3); i++)
+            ((u64 *)page_to_virt(p))[i] = pte_make(page_to_mfn(below), PTE_P | PTE_RW | PTE_USER);
+        below = p;
+    }
+    assert_int_equal(pv_set_roots(guest->vcpu[0], page_to_mfn(below), page_to_mfn(below)), 0);
+}
+
+/* Taken apart in the smallest steps, it has after each what it shows. */
+static void test_death(void **state)
+{
+    struct page *gdt = domain_alloc_pages(guest, 0, 0);
+    u64 frames[1] = { page_to_mfn(gdt).n };
+    u32 far = 0, near = 0;
+    unsigned steps = 0;
+    int rc;
+
+    tables_load();
+    map_grant(0); /* domain 0 has one of its frames to the end, and beyond */
+    host_set_current(guest->vcpu[0]);
+    assert_int_equal(pv_gdt_install(guest->vcpu[0], frames, 512), 0);
+    assert_int_equal(event_alloc_unbound(control, guest->id, &far), 0);
+    assert_int_equal(event_bind_interdomain(guest, control->id, far, &near), 0);
+    assert_invariants();
+    host_set_current(control->vcpu[0]);
+    preempt_every = 1;
+    while ((rc = domain_kill(guest)) == -E_PREEMPTED) {
+        assert_invariants();
+        steps++;
+    }
+    preempt_every = 0;
+    assert_int_equal(rc, 0);
+    assert_in_range(steps, 2, 100);
+    assert_invariants();
+    assert_int_equal(guest->tot_pages, 1);
+    unmap_grant();
+    assert_int_equal(event_close(control, far), 0);
+}
+
 /* --- the debug key --- */
 
 static void press(void)
@@ -282,6 +340,7 @@ int main(void)
         T(test_references), T(test_shared_pages), T(test_vcpu_info), T(test_many), T(test_a_domain_that_goes),
         T(test_grant_counts), T(test_handles), T(test_channels), T(test_interdomain), T(test_virqs),
         T(test_pirqs), T(test_fifo), T(test_key),
+        cmocka_unit_test_setup_teardown(test_death, begin, end_of_dead),
     };
 
     return cmocka_run_group_tests(tests, control_setup, NULL);
