@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The FIFO ABI's structures, for event_fifo.c and event_fifo_setup.c only. */
+/* The FIFO ABI's structures, for event_fifo.c, event_fifo_setup.c and event_check.c only. */
 #ifndef ZELO_CORE_EVENT_FIFO_H
 #define ZELO_CORE_EVENT_FIFO_H
 

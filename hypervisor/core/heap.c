@@ -15,6 +15,7 @@
  * again all CPUs are flushed, unless they have been since.  One flush starts a
  * new tick and serves all frames freed before it.
  */
+#include <zelo/check.h>
 #include <zelo/cpumask.h>
 #include <zelo/domain.h>
 #include <zelo/errno.h>
@@ -313,4 +314,51 @@ int heap_set_claim(struct domain *d, u64 pages)
     spin_unlock_irqrestore(&heap_lock, flags);
     spin_unlock(&d->page_lock);
     return rc;
+}
+
+/* --- for the invariant checker --- */
+
+bool heap_page_is_free(const struct page *p)
+{
+    return p->count & PGC_FREE;
+}
+
+/* One list: the frames in it. A list that has come apart may lead anywhere. */
+static u64 list_check(unsigned zone, unsigned order)
+{
+    u32 prev = PAGE_LINK_NONE;
+    u64 found = 0;
+
+    for (u32 n = free_list[zone][order]; n != PAGE_LINK_NONE; n = frame_table[n].next) {
+        if (!block_is_free(n, order) || frame_zone(n) != zone || frame_table[n].prev != prev ||
+            n & ((1ULL << order) - 1) || found > total_pages) {
+            check_violation("frame %x: not a free block of order %u in zone %u after %x", n, order, zone, prev);
+            break;
+        }
+        found += 1ULL << order;
+        prev = n;
+    }
+    return found;
+}
+
+void heap_check(void)
+{
+    unsigned long flags;
+    u64 found = 0;
+
+    spin_lock_irqsave(&heap_lock, flags);
+    for (unsigned z = 0; heap_ready && z < ZONES; z++) {
+        u64 in_zone = 0;
+
+        for (unsigned o = 0; o <= HEAP_MAX_ORDER; o++)
+            in_zone += list_check(z, o);
+        if (in_zone != zone_free[z])
+            check_violation("zone %u has %lu free frames, counts %lu", z, (unsigned long)in_zone,
+                            (unsigned long)zone_free[z]);
+        found += in_zone;
+    }
+    if (found != free_pages || free_pages > total_pages)
+        check_violation("the heap lists %lu free frames, counts %lu of %lu", (unsigned long)found,
+                        (unsigned long)free_pages, (unsigned long)total_pages);
+    spin_unlock_irqrestore(&heap_lock, flags);
 }

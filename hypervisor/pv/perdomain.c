@@ -27,8 +27,6 @@
 #include "perdomain.h"
 
 #define WINDOW_PAGES (PERDOMAIN_VCPU_BYTES / PAGE_SIZE)
-#define WINDOW_LDT 16
-#define LDT_PAGES 16
 #define VCPUS_PER_L1 (PT_ENTRIES / WINDOW_PAGES)
 #define TABLE_FLAGS (PTE_P | PTE_RW | PTE_A | PTE_D)
 #define PAGE_FLAGS (TABLE_FLAGS | PTE_NX)
@@ -236,6 +234,11 @@ bool pv_unmap_ldt(struct vcpu *v)
         page_put_and_type(p); /* the change to another type flushes if it comes before the caller does */
     }
     return true;
+}
+
+u64 perdomain_window_entry(struct vcpu *v, unsigned page)
+{
+    return READ_ONCE(window(v)[page]);
 }
 
 void perdomain_mark_dirty(struct vcpu *v)

@@ -182,3 +182,11 @@ int pirq_query(struct domain *d, u32 nr, bool *level, u32 *port)
     spin_unlock_irqrestore(&d->pirqs.lock, flags);
     return rc;
 }
+
+u32 pirq_bound_port(struct domain *d, u32 nr)
+{
+    u32 port = 0;
+    bool level;
+
+    return pirq_query(d, nr, &level, &port) ? 0 : port;
+}

@@ -4,6 +4,7 @@
  * C function to domain 0. It begins on the boot stack and goes on, once there
  * is memory, on the stack that CPU 0 keeps.
  */
+#include <zelo/check.h>
 #include <zelo/console.h>
 #include <zelo/debug.h>
 #include <zelo/domain.h>
@@ -125,6 +126,7 @@ static void domains_start(void)
     unsigned cpu = this_cpu();
 
     domain_room_init();
+    invariants_check_init();
     sched_room_init();
     trace_room_init();
     cpu_info()->vcpu = idle_vcpu_create(cpu);

@@ -43,6 +43,14 @@ struct domain *domain_get(domid_t id)
     return d;
 }
 
+struct domain *domain_next(unsigned from)
+{
+    for (; from < MAX_TEST_DOMAINS; from++)
+        if (test_domains[from])
+            return domain_get((domid_t)from);
+    return NULL;
+}
+
 static unused_arg struct domain *bare_domain(domid_t id)
 {
     struct domain *d = heap_alloc(order_for_pages(PFN_UP(sizeof(*d))), 0);
@@ -73,6 +81,8 @@ static unused_arg struct domain *pt_domain(domid_t id, bool privileged)
     d->vcpu = mem_alloc_array(struct vcpu *, 1);
     d->vcpu[0] = v;
     v->domain = d;
+    v->info = &v->own_info;
+    v->info_mfn = MFN_INVALID;
     assert_int_equal(perdomain_init(d), 0);
     assert_int_equal(pv_vcpu_init(v), 0);
     cpumask_set(&d->pv.dirty_cpus, 0);
@@ -85,12 +95,14 @@ static unused_arg void pt_domain_end(struct domain *d)
 {
     int rc;
 
+    assert_invariants();
     d->dying = DOMAIN_DYING;
     do
         rc = pv_domain_relinquish(d);
     while (rc == -E_PREEMPTED);
     assert_int_equal(rc, 0);
     assert_int_equal(d->tot_pages, 0);
+    assert_invariants();
     test_domains[d->id] = NULL;
 }
 

@@ -223,5 +223,5 @@ int main(void)
         cmocka_unit_test(test_only_one),
     };
 
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, setup, invariants_hold);
 }

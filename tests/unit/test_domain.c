@@ -249,5 +249,5 @@ int main(void)
         T(test_death_in_parts), T(test_death_returns_everything), T(test_target_is_let_go),
     };
 
-    return cmocka_run_group_tests(tests, control_setup, NULL);
+    return cmocka_run_group_tests(tests, control_setup, invariants_hold);
 }

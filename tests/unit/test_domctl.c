@@ -119,5 +119,5 @@ int main(void)
         cmocka_unit_test(test_a_stub_domain_controls_its_target),
     };
 
-    return cmocka_run_group_tests(tests, control_setup, NULL);
+    return cmocka_run_group_tests(tests, control_setup, invariants_hold);
 }

@@ -367,5 +367,5 @@ int main(void)
         T(test_tsc), T(test_hypercall_page), T(test_trigger),
     };
 
-    return cmocka_run_group_tests(tests, control_setup, NULL);
+    return cmocka_run_group_tests(tests, control_setup, invariants_hold);
 }

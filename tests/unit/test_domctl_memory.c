@@ -174,5 +174,5 @@ int main(void)
         cmocka_unit_test(test_interrupts), cmocka_unit_test(test_ports), cmocka_unit_test(test_io_memory),
     };
 
-    return cmocka_run_group_tests(tests, control_setup, NULL);
+    return cmocka_run_group_tests(tests, control_setup, invariants_hold);
 }

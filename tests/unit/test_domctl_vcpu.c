@@ -423,5 +423,5 @@ int main(void)
         T(test_affinity_in_a_short_map), T(test_affinity_refused), T(test_node_affinity), T(test_weight),
     };
 
-    return cmocka_run_group_tests(tests, control_setup, NULL);
+    return cmocka_run_group_tests(tests, control_setup, invariants_hold);
 }

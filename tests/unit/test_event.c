@@ -43,6 +43,8 @@ int pirq_bind(struct domain *d, u32 nr, u32 port, struct vcpu *target, bool shar
     return 0;
 }
 void pirq_unbind(struct domain *d, u32 nr) { pirq_unbound = nr; }
+void pv_check(struct domain *d) {}
+u32 pirq_bound_port(struct domain *d, u32 nr) { return pirq_port; }
 void pirq_set_target(struct domain *d, u32 nr, struct vcpu *target) { pirq_target = target->id; }
 
 /* --- helpers --- */
@@ -597,7 +599,7 @@ static void test_both_ends_close(void **state)
     }
 }
 
-#define TEST(f) cmocka_unit_test_setup(f, each)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, each, invariants_hold)
 
 int main(void)
 {

@@ -10,9 +10,16 @@
 
 static unsigned bound, unbound, noted;
 static int pirq_result;
+static u32 pirq_port;
 
-int pirq_bind(struct domain *d, u32 nr, u32 port, struct vcpu *target, bool share) { return bound++, pirq_result; }
+int pirq_bind(struct domain *d, u32 nr, u32 port, struct vcpu *target, bool share)
+{
+    bound++;
+    pirq_port = port;
+    return pirq_result;
+}
 void pirq_unbind(struct domain *d, u32 nr) { unbound++; }
+u32 pirq_bound_port(struct domain *d, u32 nr) { return pirq_port; }
 void pv_mark_page_dirty(struct page *p) { noted++; }
 
 static int begin(void **state)
@@ -27,7 +34,9 @@ static int begin(void **state)
 static int end(void **state)
 {
     host_set_current(control->vcpu[0]);
+    assert_invariants();
     assert_true(host_domain_destroy(guest));
+    assert_invariants();
     return 0;
 }
 
@@ -180,5 +189,5 @@ int main(void)
         T(test_dying_domain_gets_no_ports), T(test_pirqs), T(test_fifo_frames_are_noted), T(test_fifo_is_dumped),
     };
 
-    return cmocka_run_group_tests(tests, control_setup, NULL);
+    return cmocka_run_group_tests(tests, control_setup, invariants_hold);
 }

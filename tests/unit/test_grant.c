@@ -126,6 +126,7 @@ static int teardown(void **state)
     assert_int_equal(domain_release_page(granter, page), 0);
     memset(granter->grants->shared[0], 0, PAGE_SIZE);
     memset(third->grants->shared[0], 0, PAGE_SIZE);
+    assert_invariants();
     return 0;
 }
 

@@ -322,5 +322,5 @@ int main(void)
         T(test_unmaps_in_parts), C(test_copies_in_parts), C(test_copies_refused), C(test_copy_to_a_page_table),
     };
 
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, setup, invariants_hold);
 }

@@ -231,5 +231,5 @@ int main(void)
         X(test_exchange_of_a_dying_domain),
     };
 
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, setup, invariants_hold);
 }

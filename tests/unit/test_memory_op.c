@@ -53,6 +53,7 @@ static int drop_all(void **state)
     assert_int_equal(d->tot_pages, 0);
     assert_int_equal(d->refs, 1);
     assert_int_equal(host_locks_held(), 0);
+    assert_invariants();
     return 0;
 }
 

@@ -35,6 +35,7 @@ static int end(void **state)
     if (made)
         assert_true(host_domain_destroy(made));
     memory_give_all(); /* if a check failed on the way */
+    assert_invariants();
     return 0;
 }
 
@@ -275,5 +276,5 @@ int main(void)
         T(test_control), T(test_log_dirty),
     };
 
-    return cmocka_run_group_tests(tests, control_setup, NULL);
+    return cmocka_run_group_tests(tests, control_setup, invariants_hold);
 }

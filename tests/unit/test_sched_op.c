@@ -20,7 +20,9 @@ static int begin(void **state)
 static int end(void **state)
 {
     host_set_current(control->vcpu[0]);
+    assert_invariants();
     assert_true(host_domain_destroy(guest));
+    assert_invariants();
     return 0;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* pv/shadow*.c, pv/log_dirty.c: what a domain in log-dirty mode may reach, and what is noted of it. */
+#include "check_fixture.h"
 #include "pt_fixture.h"
+#include "noise_fixture.h"
 
 #include "pv/shadow.h"
 
@@ -26,6 +28,7 @@ static int begin(void **state)
     d->max_pages = 4096;
     d->shared_info = heap_alloc(0, 0);
     assert_non_null(d->shared_info);
+    page_share_with_domain(virt_to_page(d->shared_info), d, true);
     d->vcpu[0]->info = &d->shared_info->vcpu_info[0];
     t = tree_new(d);
     for (unsigned i = 0; i < ARRAY_SIZE(t.data); i++)
@@ -46,6 +49,7 @@ static int end(void **state)
         assert_int_equal(d->pv.shadow->count, 0);
     shadow_disable(d);
     log_dirty_free(d);
+    assert_true(page_unshare(virt_to_page(d->shared_info)));
     heap_free(d->shared_info, 0);
     host_set_current(NULL);
     return 0;
@@ -440,6 +444,63 @@ static void test_a_p2m_of_no_sane_size(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
+static u64 *shadow_entry(struct page *of, unsigned index) { return &table(shadow_of(of))[index]; }
+
+/* The invariant checker on shadows: none may be ahead of its original. */
+static void test_the_checker_on_shadows(void **state)
+{
+    unsigned i = PT_INDEX(TREE_VA, 1);
+
+    (void)state;
+    enable();
+    assert_true(touch(0, PF_USER));
+    FINDS_WITH(*shadow_entry(t.l[1], i), seen(0) | PTE_RW, "of shadow"); /* no write was noted */
+    FINDS_WITH(*shadow_entry(t.l[1], i), entry(t.data[1], RO), "of shadow");
+    FINDS_WITH(*shadow_entry(t.l[1], i + 9), entry(t.data[1], RO), "of shadow");
+    FINDS_WITH(*shadow_entry(t.l[2], PT_INDEX(TREE_VA, 2)), entry(t.l[1], RW), "of shadow");
+    FINDS_WITH(shadow_of(t.l[1])->type, page_to_mfn(t.data[0]).n, "said to be a shadow");
+    FINDS_WITH(t.l[1]->pt.shadow, 0, "said to be a shadow");
+    FINDS_WITH(d->pv.shadow->count, d->pv.shadow->count + 1, "shadows are listed");
+    FINDS_WITH(d->pv.shadow->spares, d->pv.shadow->spares + 1, "spare frames are listed");
+}
+
+/* Somewhere that a few entries of a few tables reach. */
+static vaddr_t any_va(void)
+{
+    static const u64 indices[] = { 0, 1, 2, 7, 511 };
+    u64 va = 0;
+
+    if (!any(3))
+        return TREE_VA + any(6) * PAGE_SIZE;
+    for (unsigned level = 1; level <= 4; level++)
+        va |= indices[any(ARRAY_SIZE(indices))] << PT_SHIFT(level);
+    return (vaddr_t)((s64)(va << 16) >> 16);
+}
+
+static void test_noise(void **state)
+{
+    (void)state;
+    noise_begin(d, &t, 7);
+    for (unsigned i = 0; i < POOL; i++)
+        m2p_set(page_to_mfn(pool[i]), PFN(300 + i));
+    enable();
+    for (unsigned i = 0; i < 600; i++) {
+        preempt_every = any(4);
+        any_act();
+        for (unsigned n = any(8); n; n--)
+            (void)fault(any_va(), PF_USER | (any(2) ? PF_WRITE : 0));
+        if (!any(20))
+            clean();
+        if (!any(40)) {
+            assert_int_equal(op(XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0, 0), 0);
+            enable();
+        }
+        assert_int_equal(host_locks_held(), 0);
+        assert_invariants();
+    }
+    preempt_every = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -461,6 +522,8 @@ int main(void)
         TEST(test_report_to_nowhere),
         TEST(test_on_and_off),
         TEST(test_a_p2m_of_no_sane_size),
+        TEST(test_the_checker_on_shadows),
+        TEST(test_noise),
     };
 
     return cmocka_run_group_tests(tests, pt_setup, NULL);

@@ -108,5 +108,5 @@ int main(void)
         cmocka_unit_test(test_max_cstate),
     };
 
-    return cmocka_run_group_tests(tests, control_setup, NULL);
+    return cmocka_run_group_tests(tests, control_setup, invariants_hold);
 }

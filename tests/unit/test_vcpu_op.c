@@ -41,7 +41,9 @@ static int end(void **state)
 {
     host_guest_heal();
     host_set_current(control->vcpu[0]);
+    assert_invariants();
     assert_true(host_domain_destroy(guest));
+    assert_invariants();
     return 0;
 }
 

@@ -15,4 +15,23 @@
 
 #include "host.h"
 
+#include <zelo/check.h>
+
+/* What the invariant checker says of the machine now; the test holds nothing that it did not give to a domain. */
+static unused_arg void assert_invariants(void)
+{
+    unsigned violations = invariants_check();
+
+    if (violations)
+        fail_msg("%u violations, the last one told: %s", violations, host_log);
+}
+
+/* For after a test, or all of a group. */
+static unused_arg int invariants_hold(void **state)
+{
+    (void)state;
+    assert_invariants();
+    return 0;
+}
+
 #endif

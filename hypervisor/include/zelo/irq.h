@@ -30,6 +30,7 @@ void pirq_domain_free(struct domain *d);   /* unbinds and unmaps all */
 /* EVTCHNOP_bind_pirq: routes the PIRQ to the event port; share: BIND_PIRQ__WILL_SHARE. 0, -EINVAL, -EBUSY, -EPERM. */
 int pirq_bind(struct domain *d, u32 nr, u32 port, struct vcpu *target, bool share);
 void pirq_unbind(struct domain *d, u32 nr);
+u32 must_check pirq_bound_port(struct domain *d, u32 nr); /* 0: not bound */
 void pirq_set_target(struct domain *d, u32 nr, struct vcpu *target);
 /* EVTCHNOP_unmask / PHYSDEVOP_eoi of a level-triggered PIRQ. */
 void pirq_eoi(struct domain *d, u32 nr);

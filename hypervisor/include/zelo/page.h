@@ -139,6 +139,7 @@ void *must_check heap_alloc(unsigned order, u32 flags);
 void heap_free(void *v, unsigned order);
 u64 heap_free_page_count(void);        /* frames free now */
 u64 heap_free_pages_below(unsigned bits); /* free frames below 2^bits */
+bool heap_page_is_free(const struct page *p); /* in the heap now; nobody else may ask but the invariant checker */
 u64 heap_total_page_count(void);       /* frames ever given to the heap */
 /* Frames promised to domains by XENMEM_claim_pages and not yet taken (heap lock inside). */
 u64 heap_claimed_page_count(void);
