@@ -62,7 +62,7 @@ static int ext_pin(const struct ext *x)
 
 static int unpin_locked(struct page *p)
 {
-    if (!(p->type & PGT_PINNED))
+    if (!(atomic_read(&p->type) & PGT_PINNED))
         return -EINVAL;
     atomic_fetch_and(&p->type, ~PGT_PINNED);
     pv_mark_page_dirty(p);
