@@ -47,7 +47,8 @@ static bool account_out(struct domain *d, struct page *p)
 {
     BUG_ON(!d->tot_pages);
     list_unlink(d, p);
-    return !--d->tot_pages;
+    WRITE_ONCE(d->tot_pages, d->tot_pages - 1);
+    return !d->tot_pages;
 }
 
 static void page_becomes_owned(struct domain *d, struct page *p)
@@ -61,11 +62,14 @@ static void page_becomes_owned(struct domain *d, struct page *p)
 
 /* --- coming in --- */
 
+/* The answer counts with the lock held; without it is a first look. */
 static int assign_allowed(const struct domain *d, u64 n, bool no_limit)
 {
-    if (d->dying != DOMAIN_ALIVE)
+    u64 max = READ_ONCE(d->max_pages);
+
+    if (READ_ONCE(d->dying) != DOMAIN_ALIVE)
         return -EINVAL;
-    if (!no_limit && (n > d->max_pages || d->tot_pages > d->max_pages - n))
+    if (!no_limit && (n > max || READ_ONCE(d->tot_pages) > max - n))
         return -E2BIG;
     return 0;
 }
@@ -82,7 +86,7 @@ int domain_assign_pages(struct domain *d, struct page *p, unsigned order, bool n
             domain_hold(d);
         for (u64 i = 0; i < n; i++)
             page_becomes_owned(d, &p[i]);
-        d->tot_pages += n;
+        WRITE_ONCE(d->tot_pages, d->tot_pages + n);
     }
     spin_unlock(&d->page_lock);
     return rc;

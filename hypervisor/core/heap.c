@@ -314,7 +314,8 @@ int heap_set_claim(struct domain *d, u64 pages)
     spin_lock(&d->page_lock); /* tot_pages stays */
     want = pages > d->tot_pages ? pages - d->tot_pages : 0;
     spin_lock_irqsave(&heap_lock, flags);
-    if (pages && (pages < d->tot_pages || pages > d->max_pages || d->dying != DOMAIN_ALIVE || d->claimed_pages))
+    if (pages && (pages < d->tot_pages || pages > READ_ONCE(d->max_pages) || READ_ONCE(d->dying) != DOMAIN_ALIVE ||
+                  d->claimed_pages))
         rc = -EINVAL; /* one claim at a time */
     else if (want > free_pages + d->claimed_pages - claimed_pages)
         rc = -ENOMEM;

@@ -29,7 +29,7 @@ static struct page *ext_page_get(const struct ext *x, u64 mfn)
 
 static int pin_locked(struct domain *d, struct page *p, u64 type)
 {
-    int rc = d->dying == DOMAIN_ALIVE ? page_get_type(p, type) : -EINVAL;
+    int rc = READ_ONCE(d->dying) == DOMAIN_ALIVE ? page_get_type(p, type) : -EINVAL;
 
     if (rc)
         return rc;

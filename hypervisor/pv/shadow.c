@@ -252,7 +252,7 @@ static void roots_make(struct domain *d)
 
 static u32 tables_allowed(const struct domain *d)
 {
-    u64 share = d->tot_pages >> LIMIT_SHIFT;
+    u64 share = READ_ONCE(d->tot_pages) >> LIMIT_SHIFT;
 
     share = MAX(share, (u64)LIMIT_LEAST);
     return (u32)MIN(share, (u64)LIMIT_MOST);
