@@ -152,8 +152,9 @@ static int ext_flush_all(const struct ext *x)
 
 static int ext_invlpg_all(const struct ext *x)
 {
-    cpumask_t cpus = x->v->domain->pv.dirty_cpus;
+    cpumask_t cpus;
 
+    cpumask_copy(&cpus, &x->v->domain->pv.dirty_cpus);
     if (guest_range_ok(x->op.arg1.linear_addr, 1))
         tlb_flush_mask(&cpus, TLB_FLUSH_VA, x->op.arg1.linear_addr);
     return 0;
