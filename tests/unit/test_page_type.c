@@ -335,7 +335,7 @@ static void race_cpu(void *arg)
     struct race *r = arg;
     unsigned seed = this_cpu() + 1;
 
-    for (unsigned n = 0; n < 20000; n++) {
+    for (unsigned n = 0; n < 10000; n++) {
         unsigned i = rand_r(&seed) % RACE_FRAMES;
         u64 type = rand_r(&seed) % 3 ? PGT_WRITABLE : PT_TYPE(1 + rand_r(&seed) % 4);
 
