@@ -3,6 +3,7 @@
 #   make DEBUG=1      the same in build/debug, with lock-order checks
 #   make unit         builds and runs the host unit tests
 #   make coverage     how much of core and pv they run
+#   make tsan         those in which CPUs race, under ThreadSanitizer
 #   make static       static analysis: gcc -fanalyzer, cppcheck, clang-tidy
 
 B := $(if $(DEBUG),build/debug,build)
@@ -65,6 +66,6 @@ $(B)/hypervisor/core/version.o: $(wildcard .git/logs/HEAD)
 -include hypervisor/x86/image/image.mk
 
 clean:
-	rm -rf $(B)/hypervisor $(B)/gen $(B)/unit $(B)/coverage $(B)/static $(B)/zelo.*
+	rm -rf $(B)/hypervisor $(B)/gen $(B)/unit $(B)/coverage $(B)/tsan $(B)/static $(B)/zelo.*
 
 .PHONY: all clean unit

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""`./lab test`: the unit tests and the static analysers on this machine, then the
-system tests under QEMU, and one closing line that counts them all."""
+"""`./lab test`: the unit tests, those that race under ThreadSanitizer, and the static
+analysers on this machine, then the system tests under QEMU, and one closing line
+that counts them all."""
 import json
 import os
 import re
@@ -48,12 +49,13 @@ def _coverage():
 
 
 def on_this_machine():
-    """The unit tests, how much they run, and the static analysers, each of which
-    is one test: the line about coverage, and the counts."""
+    """The unit tests, how much they run, those that race once more under
+    ThreadSanitizer, and the static analysers, each of which is one test: the
+    line about coverage, and the counts."""
     packages.install(packages.BUILD + packages.STATIC)
     unit = _counts("unit")
     covered, counts = _coverage()
-    return covered, [sum(each) for each in zip(unit, counts, _counts("static"))]
+    return covered, [sum(each) for each in zip(unit, counts, _counts("tsan"), _counts("static"))]
 
 
 NOTHING_COLLECTED = 5   # pytest's status

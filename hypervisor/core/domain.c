@@ -280,7 +280,7 @@ static void domain_free_tasklet(void *data)
 static void domain_begin_dying(struct domain *d)
 {
     domain_pause(d);
-    d->dying = DOMAIN_DYING;
+    WRITE_ONCE(d->dying, DOMAIN_DYING);
     smp_mb(); /* whoever takes d's locks from here on sees it dying */
     event_domain_destroy(d);
     pirq_domain_free(d);
@@ -303,9 +303,9 @@ int domain_kill(struct domain *d)
 
     if (d == current->domain || d->is_dom0 || d->is_system)
         return -EINVAL;
-    if (d->dying == DOMAIN_DEAD)
+    if (READ_ONCE(d->dying) == DOMAIN_DEAD)
         return 0;
-    if (d->dying == DOMAIN_ALIVE)
+    if (READ_ONCE(d->dying) == DOMAIN_ALIVE)
         domain_begin_dying(d);
     rc = grant_domain_release_mappings(d);
     if (rc)
@@ -313,7 +313,7 @@ int domain_kill(struct domain *d)
     rc = pv_domain_relinquish(d);
     if (rc)
         return rc;
-    d->dying = DOMAIN_DEAD;
+    WRITE_ONCE(d->dying, DOMAIN_DEAD);
     event_send_host_virq(VIRQ_DOM_EXC);
     domain_put(d);
     return 0;

@@ -20,11 +20,12 @@ static void domain_dump(struct domain *d)
     struct vcpu *v;
 
     log_info("d%u: %lu of at most %lu pages, %lu claimed, %lu references, paused %u times%s%s\n", d->id,
-             (unsigned long)d->tot_pages, (unsigned long)d->max_pages, (unsigned long)d->claimed_pages,
+             (unsigned long)READ_ONCE(d->tot_pages), (unsigned long)READ_ONCE(d->max_pages),
+             (unsigned long)d->claimed_pages,
              (unsigned long)atomic_read(&d->refs), atomic_read(&d->pause_count), d->is_shut_down ? ", shut down" : "",
-             d->dying ? ", dying" : "");
+             READ_ONCE(d->dying) ? ", dying" : "");
     for_each_vcpu(d, v)
-        log_info("  v%u on CPU %u: flags %x, paused %u times%s, upcall %s%s\n", v->id, v->processor,
+        log_info("  v%u on CPU %u: flags %x, paused %u times%s, upcall %s%s\n", v->id, READ_ONCE(v->processor),
                  atomic_read(&v->pause_flags), atomic_read(&v->pause_count), v->is_running ? ", running" : "",
                  v->info->evtchn_upcall_pending ? "pending" : "none", v->info->evtchn_upcall_mask ? " (masked)" : "");
 }

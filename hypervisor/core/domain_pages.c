@@ -47,12 +47,13 @@ static bool account_out(struct domain *d, struct page *p)
 {
     BUG_ON(!d->tot_pages);
     list_unlink(d, p);
-    return !--d->tot_pages;
+    WRITE_ONCE(d->tot_pages, d->tot_pages - 1);
+    return !d->tot_pages;
 }
 
 static void page_becomes_owned(struct domain *d, struct page *p)
 {
-    BUG_ON(p->count || p->owner);
+    BUG_ON(atomic_read(&p->count) || page_owner(p));
     list_append(d, p);
     page_set_owner(p, d);
     /* Whoever sees the count sees the owner. */
@@ -61,11 +62,14 @@ static void page_becomes_owned(struct domain *d, struct page *p)
 
 /* --- coming in --- */
 
+/* The answer counts with the lock held; without it is a first look. */
 static int assign_allowed(const struct domain *d, u64 n, bool no_limit)
 {
-    if (d->dying != DOMAIN_ALIVE)
+    u64 max = READ_ONCE(d->max_pages);
+
+    if (READ_ONCE(d->dying) != DOMAIN_ALIVE)
         return -EINVAL;
-    if (!no_limit && (n > d->max_pages || d->tot_pages > d->max_pages - n))
+    if (!no_limit && (n > max || READ_ONCE(d->tot_pages) > max - n))
         return -E2BIG;
     return 0;
 }
@@ -82,7 +86,7 @@ int domain_assign_pages(struct domain *d, struct page *p, unsigned order, bool n
             domain_hold(d);
         for (u64 i = 0; i < n; i++)
             page_becomes_owned(d, &p[i]);
-        d->tot_pages += n;
+        WRITE_ONCE(d->tot_pages, d->tot_pages + n);
     }
     spin_unlock(&d->page_lock);
     return rc;
@@ -141,7 +145,7 @@ int domain_take_page(struct domain *d, struct page *p)
     if (page_owner(p) == d && !(atomic_read(&p->count) & PGC_HEAP))
         rc = atomic_cas(&p->count, &alone, 0) ? 0 : -EBUSY;
     if (!rc) {
-        BUG_ON(p->type & PGT_COUNT_MASK);
+        BUG_ON(atomic_read(&p->type) & PGT_COUNT_MASK);
         last = account_out(d, p);
         page_set_owner(p, NULL);
         /* Type and tlb_stamp stay: if the frame comes back they say what TLBs may still have of it. */
@@ -158,7 +162,7 @@ int domain_steal_page(struct domain *d, struct page *p)
 
     if (!rc) {
         tlb_flush_mask(&cpu_online, TLB_FLUSH_ALL, 0);
-        p->type = 0;
+        atomic_set(&p->type, 0);
     }
     return rc;
 }
@@ -167,9 +171,9 @@ int domain_steal_page(struct domain *d, struct page *p)
 
 void page_share_with_domain(struct page *p, struct domain *d, bool writable)
 {
-    BUG_ON(p->count != PGC_HEAP || p->type);
+    BUG_ON(atomic_read(&p->count) != PGC_HEAP || atomic_read(&p->type));
     /* The use of the type that stays makes it impossible to take another. */
-    p->type = (writable ? PGT_WRITABLE : PGT_NONE) | PGT_VALIDATED | 1;
+    atomic_set(&p->type, (writable ? PGT_WRITABLE : PGT_NONE) | PGT_VALIDATED | 1);
     page_set_owner(p, d);
     atomic_set_release(&p->count, PGC_HEAP | 1);
 }
@@ -186,8 +190,8 @@ bool page_unshare(struct page *p)
         alone = PGC_HEAP | 1;
         cpu_relax();
     }
-    BUG_ON((p->type & PGT_COUNT_MASK) != 1);
-    p->type = 0;
+    BUG_ON((atomic_read(&p->type) & PGT_COUNT_MASK) != 1);
+    atomic_set(&p->type, 0);
     page_set_owner(p, NULL);
     tlb_flush_mask(&cpu_online, TLB_FLUSH_ALL, 0);
     return true;

@@ -111,7 +111,7 @@ static u32 describe_flags(const struct domain *d, u32 vcpu_flags)
 {
     u32 flags = vcpu_flags;
 
-    if (d->dying == DOMAIN_DEAD)
+    if (READ_ONCE(d->dying) == DOMAIN_DEAD)
         flags |= XEN_DOMINF_dying;
     if (d->is_shut_down)
         flags |= XEN_DOMINF_shutdown;
@@ -148,7 +148,7 @@ void domain_describe(struct domain *d, struct xen_domctl_getdomaininfo *info)
     memset(info, 0, sizeof(*info));
     info->domain = d->id;
     info->flags = describe_flags(d, describe_vcpus(d, info));
-    info->tot_pages = d->tot_pages;
+    info->tot_pages = READ_ONCE(d->tot_pages);
     info->max_pages = d->max_pages;
     info->outstanding_pages = d->claimed_pages;
     info->shr_pages = d->shr_frames;

@@ -12,7 +12,7 @@ int domctl_max_mem(struct domain *d, struct xen_domctl *op, bool *copyback)
 
     (void)copyback;
     spin_lock(&d->page_lock);
-    d->max_pages = pages;
+    WRITE_ONCE(d->max_pages, pages);
     spin_unlock(&d->page_lock);
     return 0;
 }

@@ -208,7 +208,7 @@ int domctl_getvcpuinfo(struct domain *d, struct xen_domctl *op, bool *copyback)
     i->blocked = !!(v->pause_flags & VPF_BLOCKED);
     i->running = v->is_running;
     i->cpu_time = vcpu_cpu_time(v);
-    i->cpu = v->processor;
+    i->cpu = READ_ONCE(v->processor);
     *copyback = true;
     return 0;
 }

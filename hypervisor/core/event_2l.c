@@ -14,7 +14,9 @@ _Static_assert(EVTCHN_2L_NR_CHANNELS == 64 * BITS_PER_SELECTOR, "selector and ar
 
 static void event_2l_tell(struct vcpu *v, u32 port)
 {
-    if (!atomic_test_set_bit(&v->info->evtchn_pending_sel, port / BITS_PER_SELECTOR))
+    vcpu_info_t *info = atomic_read_acquire(&v->info);
+
+    if (!atomic_test_set_bit(&info->evtchn_pending_sel, port / BITS_PER_SELECTOR))
         event_notify_vcpu(v);
 }
 

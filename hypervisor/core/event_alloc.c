@@ -66,7 +66,7 @@ void evtchn_set_state(struct evtchn *chn, u8 state)
     unsigned long flags;
 
     spin_lock_irqsave(&chn->lock, flags);
-    chn->state = state;
+    WRITE_ONCE(chn->state, state);
     spin_unlock_irqrestore(&chn->lock, flags);
 }
 
@@ -75,7 +75,7 @@ void evtchn_free(struct domain *d, struct evtchn *chn)
     unsigned long flags;
 
     spin_lock_irqsave(&chn->lock, flags);
-    chn->state = EVTCHNSTAT_closed;
+    WRITE_ONCE(chn->state, EVTCHNSTAT_closed);
     chn->notify_vcpu = 0;
     chn->priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
     if (d->evt.fifo)

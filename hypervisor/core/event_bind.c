@@ -44,7 +44,7 @@ static void interdomain_connect(struct evtchn *chn, struct domain *to, struct ev
     spin_lock_irqsave(&chn->lock, flags);
     chn->u.remote.domain = to;
     chn->u.remote.chn = far;
-    chn->state = EVTCHNSTAT_interdomain;
+    WRITE_ONCE(chn->state, EVTCHNSTAT_interdomain);
     spin_unlock_irqrestore(&chn->lock, flags);
 }
 

@@ -33,7 +33,7 @@ static void close_far_end(struct domain *d, struct evtchn *chn)
     spin_lock_irqsave(&far->lock, flags);
     BUG_ON(far->state != EVTCHNSTAT_interdomain || far->u.remote.chn != chn);
     far->u.unbound.remote = d->id;
-    far->state = EVTCHNSTAT_unbound;
+    WRITE_ONCE(far->state, EVTCHNSTAT_unbound);
     spin_unlock_irqrestore(&far->lock, flags);
 }
 

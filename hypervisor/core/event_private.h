@@ -26,7 +26,7 @@ struct evtchn {
     spinlock_t lock;          /* LOCK_EVENT_CHANNEL (irq) */
     u32 port;
     u16 notify_vcpu;          /* vCPU told of events; locks as state; readers without use READ_ONCE */
-    u8 state;                 /* EVTCHNSTAT_*; see above */
+    u8 state;                 /* EVTCHNSTAT_*; see above; READ_ONCE without a lock */
     u8 priority;              /* FIFO: as notify_vcpu */
     union {                   /* as state */
         struct { domid_t remote; } unbound;

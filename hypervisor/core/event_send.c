@@ -8,14 +8,16 @@
 
 #include <zelo/errno.h>
 
+/*
+ * v->info is read after the pending bit was set by a locked instruction; so
+ * either this is the new place of a moved vcpu_info, or the mover's
+ * event_vcpu_info_moved makes the guest look at the bit.
+ */
 void event_notify_vcpu(struct vcpu *v)
 {
-    /*
-     * v->info is read after the pending bit was set by a locked instruction;
-     * so either this is the new place of a moved vcpu_info, or the mover's
-     * event_vcpu_info_moved makes the guest look at the bit.
-     */
-    if (!atomic_xchg(&v->info->evtchn_upcall_pending, 1))
+    vcpu_info_t *info = atomic_read_acquire(&v->info);
+
+    if (!atomic_xchg(&info->evtchn_upcall_pending, 1))
         vcpu_kick(v);
 }
 
@@ -106,7 +108,7 @@ void event_send_pirq(struct domain *d, u32 port)
 
 bool vcpu_event_deliverable(const struct vcpu *v)
 {
-    const vcpu_info_t *info = READ_ONCE(v->info);
+    const vcpu_info_t *info = atomic_read_acquire(&v->info);
 
     return READ_ONCE(info->evtchn_upcall_pending) && !READ_ONCE(info->evtchn_upcall_mask);
 }

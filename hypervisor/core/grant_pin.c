@@ -245,7 +245,7 @@ int grant_use_get(struct domain *owner, u32 ref, domid_t by, bool write, unsigne
     struct granted g;
     int rc;
 
-    if (!gt || owner->dying != DOMAIN_ALIVE)
+    if (!gt || READ_ONCE(owner->dying) != DOMAIN_ALIVE)
         return GNTST_bad_domain;
     *out = (struct grant_use){ .owner = owner, .ref = ref, .write = write };
     spin_lock(&gt->entry_lock);

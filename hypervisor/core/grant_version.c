@@ -10,8 +10,10 @@
 #include <zelo/guest.h>
 #include <zelo/lib.h>
 
-/* Either version's entry in the terms of both. */
+/* Either version's entry in the terms of both, as it was when it was read: the guest may write it at any time. */
 struct neutral_entry { u16 flags, status; domid_t domid; u64 frame; };
+
+_Static_assert(sizeof(grant_entry_v1_t) == sizeof(u64) && sizeof(grant_entry_v2_t) == 2 * sizeof(u64), "whole words");
 
 #define STATUS_FLAGS (GTF_reading | GTF_writing)
 
@@ -27,13 +29,16 @@ static struct neutral_entry entry_read(const struct grant_table *gt, u32 ref)
     struct neutral_entry n = { 0 };
 
     if (gt->version == 2) {
-        grant_entry_v2_t e = *grant_v2(gt, ref);
+        const grant_entry_v2_t *e = grant_v2(gt, ref);
 
-        n = (struct neutral_entry){ e.hdr.flags, *grant_status(gt, ref), e.hdr.domid, e.full_page.frame };
+        n = (struct neutral_entry){ READ_ONCE(e->hdr.flags), READ_ONCE(*grant_status(gt, ref)),
+                                    READ_ONCE(e->hdr.domid), READ_ONCE(e->full_page.frame) };
     } else {
-        grant_entry_v1_t e = *grant_v1(gt, ref);
+        const grant_entry_v1_t *e = grant_v1(gt, ref);
+        u16 flags = READ_ONCE(e->flags);
 
-        n = (struct neutral_entry){ e.flags & (u16)~STATUS_FLAGS, e.flags & STATUS_FLAGS, e.domid, e.frame };
+        n = (struct neutral_entry){ flags & (u16)~STATUS_FLAGS, flags & STATUS_FLAGS, READ_ONCE(e->domid),
+                                    READ_ONCE(e->frame) };
     }
     return n;
 }
@@ -124,15 +129,14 @@ int grant_set_version(vaddr_t uop)
 
 /* --- swapping two entries of one's own --- */
 
-static void swap_bytes(void *a, void *b, size_t n)
+/* What the guest writes to them meanwhile it may find in either. */
+static void swap_words(u64 *a, u64 *b, size_t bytes)
 {
-    u8 *x = a, *y = b;
+    for (size_t i = 0; i < bytes / sizeof(*a); i++) {
+        u64 t = READ_ONCE(a[i]);
 
-    for (size_t i = 0; i < n; i++) {
-        u8 t = x[i];
-
-        x[i] = y[i];
-        y[i] = t;
+        WRITE_ONCE(a[i], READ_ONCE(b[i]));
+        WRITE_ONCE(b[i], t);
     }
 }
 
@@ -147,9 +151,9 @@ static int swap_locked(struct grant_table *gt, u32 a, u32 b)
     if (in_use(gt, a) || in_use(gt, b))
         return GNTST_eagain;
     if (gt->version == 2)
-        swap_bytes(grant_v2(gt, a), grant_v2(gt, b), sizeof(grant_entry_v2_t));
+        swap_words((u64 *)(void *)grant_v2(gt, a), (u64 *)(void *)grant_v2(gt, b), sizeof(grant_entry_v2_t));
     else
-        swap_bytes(grant_v1(gt, a), grant_v1(gt, b), sizeof(grant_entry_v1_t));
+        swap_words((u64 *)(void *)grant_v1(gt, a), (u64 *)(void *)grant_v1(gt, b), sizeof(grant_entry_v1_t));
     return GNTST_okay;
 }
 

@@ -53,7 +53,7 @@ static void block_link(u64 mfn, unsigned order)
     unsigned z = frame_zone(mfn);
     struct page *p = &frame_table[mfn];
 
-    p->count = PGC_FREE_HEAD;
+    atomic_set(&p->count, PGC_FREE_HEAD);
     p->free_order = order;
     p->prev = PAGE_LINK_NONE;
     p->next = free_list[z][order];
@@ -74,13 +74,14 @@ static void block_unlink(u64 mfn, unsigned order)
         free_list[z][order] = p->next;
     if (p->next != PAGE_LINK_NONE)
         frame_table[p->next].prev = p->prev;
-    p->count = PGC_FREE;
+    atomic_set(&p->count, PGC_FREE);
     zone_free[z] -= 1ULL << order;
 }
 
+/* The frame may be in use, with references that come and go: only a free block's first has this count. */
 static bool block_is_free(u64 mfn, unsigned order)
 {
-    return mfn_valid(MFN(mfn)) && frame_table[mfn].count == PGC_FREE_HEAD &&
+    return mfn_valid(MFN(mfn)) && atomic_read(&frame_table[mfn].count) == PGC_FREE_HEAD &&
            frame_table[mfn].free_order == order;
 }
 
@@ -164,6 +165,19 @@ static bool block_reserve(struct domain *d, unsigned order, unsigned zones, u64 
     return true;
 }
 
+/*
+ * For a frame that leaves the heap, or comes back: whoever guesses its number
+ * may ask for a reference at any time (page_get), sees no count, and gets none.
+ */
+static void frame_reset(struct page *p, u64 type, u64 count)
+{
+    page_set_owner(p, NULL);
+    atomic_set(&p->type, type);
+    p->next = p->prev = PAGE_LINK_NONE;
+    p->free_order = 0;
+    atomic_set(&p->count, count);
+}
+
 /* The latest stamp in a block that was just taken. */
 static u64 block_stamp(u64 mfn, unsigned order)
 {
@@ -222,7 +236,7 @@ struct page *heap_alloc_pages_for(struct domain *d, unsigned order, u32 flags)
         return NULL;
     }
     for (u64 i = 0; i < 1ULL << order; i++) {
-        frame_table[mfn + i] = (struct page){ .next = PAGE_LINK_NONE, .prev = PAGE_LINK_NONE };
+        frame_reset(&frame_table[mfn + i], 0, 0);
         if (!(flags & HEAP_NO_SCRUB))
             memset(mfn_to_virt(MFN(mfn + i)), 0, PAGE_SIZE);
     }
@@ -240,10 +254,8 @@ static void heap_take_back(struct page *p, unsigned order, u64 stamp)
     unsigned long flags;
 
     for (u64 i = 0; i < 1ULL << order; i++) {
-        BUG_ON((p[i].count & (PGC_FREE | PGC_COUNT_MASK)) || (p[i].type & PGT_COUNT_MASK));
-        p[i].owner = 0;
-        p[i].type = stamp;
-        p[i].count = PGC_FREE;
+        BUG_ON((atomic_read(&p[i].count) & (PGC_FREE | PGC_COUNT_MASK)) || (atomic_read(&p[i].type) & PGT_COUNT_MASK));
+        frame_reset(&p[i], stamp, PGC_FREE);
     }
     spin_lock_irqsave(&heap_lock, flags);
     block_free(page_to_mfn(p).n, order);
@@ -269,7 +281,7 @@ void *heap_alloc(unsigned order, u32 flags)
     if (!p)
         return NULL;
     for (u64 i = 0; i < 1ULL << order; i++)
-        p[i].count = PGC_HEAP;
+        atomic_set(&p[i].count, PGC_HEAP);
     return page_to_virt(p);
 }
 
@@ -303,7 +315,8 @@ int heap_set_claim(struct domain *d, u64 pages)
     spin_lock(&d->page_lock); /* tot_pages stays */
     want = pages > d->tot_pages ? pages - d->tot_pages : 0;
     spin_lock_irqsave(&heap_lock, flags);
-    if (pages && (pages < d->tot_pages || pages > d->max_pages || d->dying != DOMAIN_ALIVE || d->claimed_pages))
+    if (pages && (pages < d->tot_pages || pages > READ_ONCE(d->max_pages) || READ_ONCE(d->dying) != DOMAIN_ALIVE ||
+                  d->claimed_pages))
         rc = -EINVAL; /* one claim at a time */
     else if (want > free_pages + d->claimed_pages - claimed_pages)
         rc = -ENOMEM;

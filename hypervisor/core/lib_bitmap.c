@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Searching and counting in bitmaps; bits from n up are never looked at. */
+/*
+ * Searching and counting in bitmaps; bits from n up are never looked at.
+ * Others may change bits meanwhile (CPU masks): each word is read once, and
+ * the answer was true of each when it was read.
+ */
 #include <zelo/lib.h>
 
 /* First bit at or after from that is set in (word ^ flip), or n. */
 static unsigned bitmap_next(const unsigned long *m, unsigned n, unsigned from, unsigned long flip)
 {
     while (from < n) {
-        unsigned long w = (m[from / BITS_PER_LONG] ^ flip) >> (from % BITS_PER_LONG);
+        unsigned long w = (READ_ONCE(m[from / BITS_PER_LONG]) ^ flip) >> (from % BITS_PER_LONG);
 
         if (w)
             return MIN(from + (unsigned)__builtin_ctzl(w), n);
@@ -39,8 +43,8 @@ unsigned bitmap_weight(const unsigned long *m, unsigned n)
     unsigned count = 0;
 
     for (unsigned i = 0; i < n / BITS_PER_LONG; i++)
-        count += word_weight(m[i]);
+        count += word_weight(READ_ONCE(m[i]));
     if (n % BITS_PER_LONG)
-        count += word_weight(m[n / BITS_PER_LONG] & ((1UL << (n % BITS_PER_LONG)) - 1));
+        count += word_weight(READ_ONCE(m[n / BITS_PER_LONG]) & ((1UL << (n % BITS_PER_LONG)) - 1));
     return count;
 }

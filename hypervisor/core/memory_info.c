@@ -157,9 +157,9 @@ static long pod_answer(struct memory_call *c, bool set)
         return rc;
     if (set && !domain_controls(current->domain, d))
         rc = -EPERM;
-    else if (set && t.target_pages > d->max_pages)
+    else if (set && t.target_pages > READ_ONCE(d->max_pages))
         rc = -EINVAL;
-    t.tot_pages = d->tot_pages;
+    t.tot_pages = READ_ONCE(d->tot_pages);
     t.pod_cache_pages = t.pod_entries = 0;
     domain_put(d);
     return rc ? rc : copy_to_guest(c->arg, &t);

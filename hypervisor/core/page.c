@@ -108,7 +108,7 @@ static void page_free(struct page *p)
 {
     struct domain *d = page_owner(p);
 
-    BUG_ON(p->type & PGT_COUNT_MASK);
+    BUG_ON(atomic_read(&p->type) & PGT_COUNT_MASK);
     if (d)
         domain_forget_page(d, p);
     heap_free_mapped_pages(p, 0);

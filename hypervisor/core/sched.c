@@ -38,7 +38,7 @@ struct sched_cpu *sched_lock_vcpu(const struct vcpu *v)
         struct sched_cpu *c = &per_cpu(sched_cpu, cpu);
 
         spin_lock(&c->lock);
-        if (likely(cpu == v->processor))
+        if (likely(cpu == READ_ONCE(v->processor)))
             return c;
         spin_unlock(&c->lock);
     }

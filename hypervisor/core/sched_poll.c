@@ -22,7 +22,7 @@ static bool poll_is_for(const struct vcpu *v, u32 port)
 {
     u32 waits_for;
 
-    if (!(atomic_read(&v->pause_flags) & VPF_POLL))
+    if (!(atomic_read_acquire(&v->pause_flags) & VPF_POLL)) /* the port before the flag: sched_op_poll */
         return false;
     waits_for = READ_ONCE(v->poll_port);
     return !waits_for || waits_for == port;
@@ -73,14 +73,16 @@ long sched_op_poll(vaddr_t arg)
 {
     struct vcpu *v = current;
     struct sched_poll op;
+    u32 port;
     int rc;
 
     if (copy_from_guest(&op, arg))
         return -EFAULT;
     if (op.nr_ports > POLL_MAX_PORTS)
         return -EINVAL;
-    if (poll_first_port(&op, &v->poll_port))
+    if (poll_first_port(&op, &port))
         return -EFAULT;
+    WRITE_ONCE(v->poll_port, port); /* who comes late to the last poll may see either: a wake too many */
     vcpu_poll_timer_set(v, 0);
     (void)atomic_fetch_or(&v->pause_flags, VPF_BLOCKED | VPF_POLL);
     atomic_set_bit(v->domain->sched.pollers, v->id);

@@ -39,7 +39,7 @@ void vcpu_runstate_get(const struct vcpu *v, struct vcpu_runstate_info *out)
     struct sched_cpu *c = NULL;
     s64 delta;
 
-    if (!v->is_running || READ_ONCE(v->processor) != this_cpu())
+    if (!READ_ONCE(v->is_running) || READ_ONCE(v->processor) != this_cpu())
         c = sched_lock_vcpu(v);
     *out = v->sched.runstate;
     if (c)

@@ -79,13 +79,13 @@ static void *slab_alloc(unsigned c)
         partial_link(fresh, c);
     }
     p = &frame_table[partial[c]];
-    w.raw = p->type;
+    w.raw = READ_ONCE(p->type);
     obj = (char *)page_to_virt(p) + w.first_free * 16UL;
     w.first_free = *(u16 *)obj;
     w.used++;
     if (w.first_free == NONE)
         partial_unlink(p, c);
-    p->type = w.raw;
+    WRITE_ONCE(p->type, w.raw);
     spin_unlock_irqrestore(&slab_lock, flags);
     memset(obj, 0, 1u << (c + CLASS_MIN_SHIFT));
     return obj;
@@ -118,18 +118,18 @@ static void slab_free(struct page *p, void *v)
 {
     unsigned off = (vaddr_t)v & PAGE_OFFSET_MASK;
     unsigned long flags;
-    union slab_word w = { .raw = p->type };
+    union slab_word w = { .raw = READ_ONCE(p->type) };
 
     BUG_ON(off % (1u << (w.index + CLASS_MIN_SHIFT)));
     spin_lock_irqsave(&slab_lock, flags);
-    w.raw = p->type;
+    w.raw = READ_ONCE(p->type);
     BUG_ON(!w.used || w.first_free == off / 16);
     if (w.first_free == NONE)
         partial_link(p, w.index);
     *(u16 *)v = w.first_free;
     w.first_free = (u16)(off / 16);
     w.used--;
-    p->type = w.raw;
+    WRITE_ONCE(p->type, w.raw);
     if (!w.used)
         partial_unlink(p, w.index);
     spin_unlock_irqrestore(&slab_lock, flags);
@@ -147,7 +147,8 @@ void mem_free(void *v)
     if (!v)
         return;
     p = virt_to_page(v);
-    w.raw = p->type;
+    /* Without the lock: kind and index stay while the object is there, whatever else of its page comes and goes. */
+    w.raw = READ_ONCE(p->type);
     if (w.kind == TYPE_SLAB) {
         slab_free(p, v);
         return;

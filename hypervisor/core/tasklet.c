@@ -20,7 +20,7 @@ struct tasklet_queue {
 static DEFINE_PER_CPU(struct tasklet_queue, tasklet_queues);
 static spinlock_t tasklet_lock = SPINLOCK(LOCK_LEAF);
 
-/* Queues are usable from the first tasklet on, whichever CPU it is for. */
+/* Queues are usable from the first tasklet on, whichever CPU it is for. tasklet_lock held. */
 static struct tasklet_queue *tasklet_queue_of(unsigned cpu)
 {
     struct tasklet_queue *q = &per_cpu(tasklet_queues, cpu);
@@ -74,20 +74,22 @@ void tasklet_kill(struct tasklet *t)
     list_remove(&t->link);
     cpu = tasklet_is_running(t) ? t->cpu : -1;
     spin_unlock_irqrestore(&tasklet_lock, flags);
-    while (cpu >= 0 && cpu != (int)this_cpu() && READ_ONCE(per_cpu(tasklet_queues, cpu).running) == t)
+    while (cpu >= 0 && cpu != (int)this_cpu() && atomic_read_acquire(&per_cpu(tasklet_queues, cpu).running) == t)
         cpu_relax();
 }
 
-static struct tasklet *tasklet_take(struct tasklet_queue *q)
+static struct tasklet *tasklet_take(unsigned cpu)
 {
     struct tasklet *t = NULL;
+    struct tasklet_queue *q;
     unsigned long flags;
 
     spin_lock_irqsave(&tasklet_lock, flags);
+    q = tasklet_queue_of(cpu);
     if (!q->running && !list_empty(&q->list)) {
         t = list_first(&q->list, struct tasklet, link);
         list_remove(&t->link);
-        q->running = t;
+        atomic_set(&q->running, t);
     }
     spin_unlock_irqrestore(&tasklet_lock, flags);
     return t;
@@ -99,7 +101,7 @@ static bool tasklet_finish(struct tasklet_queue *q)
     bool more;
 
     spin_lock_irqsave(&tasklet_lock, flags);
-    q->running = NULL;
+    atomic_set_release(&q->running, NULL); /* pairs with tasklet_kill */
     more = !list_empty(&q->list);
     spin_unlock_irqrestore(&tasklet_lock, flags);
     return more;
@@ -108,13 +110,12 @@ static bool tasklet_finish(struct tasklet_queue *q)
 /* One tasklet a time, so that timers and the scheduler are not kept waiting by a long queue. */
 static void tasklet_softirq(void)
 {
-    struct tasklet_queue *q = tasklet_queue_of(this_cpu());
-    struct tasklet *t = tasklet_take(q);
+    struct tasklet *t = tasklet_take(this_cpu());
 
     if (!t)
         return;
     t->fn(t->data);
-    if (tasklet_finish(q))
+    if (tasklet_finish(&this_cpu_var(tasklet_queues)))
         softirq_raise(SOFTIRQ_TASKLET);
 }
 

@@ -13,6 +13,7 @@
  */
 #include <zelo/timer.h>
 
+#include <zelo/atomic.h>
 #include <zelo/cpumask.h>
 #include <zelo/lock.h>
 #include <zelo/softirq.h>
@@ -110,7 +111,7 @@ static struct timer_heap *timer_lock(struct timer *t, unsigned long *flags)
         struct timer_heap *h = &per_cpu(timer_heaps, cpu);
 
         spin_lock_irqsave(&h->lock, *flags);
-        if (READ_ONCE(t->cpu) == cpu)
+        if (atomic_read_acquire(&t->cpu) == cpu) /* pairs with timer_migrate, which had the other heap's lock */
             return h;
         spin_unlock_irqrestore(&h->lock, *flags);
     }
@@ -178,7 +179,7 @@ void timer_migrate(struct timer *t, unsigned cpu)
         heap_remove(h, t);
         t->moving = true;
     }
-    WRITE_ONCE(t->cpu, cpu);
+    atomic_set_release(&t->cpu, cpu); /* whoever finds it there finds it removed here */
     spin_unlock_irqrestore(&h->lock, flags);
 
     h = timer_lock(t, &flags);

@@ -87,6 +87,16 @@ struct vcpu *idle_vcpu_create(unsigned cpu)
     return v;
 }
 
+/* Senders set bits meanwhile: those that are missed, event_vcpu_info_moved makes the guest look for. */
+static void vcpu_info_copy(vcpu_info_t *to, const vcpu_info_t *from)
+{
+    u64 *dst = (void *)to;
+    const u64 *src = (const void *)from;
+
+    for (size_t i = 0; i < sizeof(*to) / sizeof(*dst); i++)
+        WRITE_ONCE(dst[i], READ_ONCE(src[i]));
+}
+
 int vcpu_register_info(struct vcpu *v, u64 gmfn, unsigned offset)
 {
     struct domain *d = v->domain;
@@ -106,10 +116,9 @@ int vcpu_register_info(struct vcpu *v, u64 gmfn, unsigned offset)
         return -EINVAL;
 
     info = (vcpu_info_t *)((char *)mfn_to_virt(MFN(gmfn)) + offset);
-    memcpy(info, v->info, sizeof(*info));
-    v->info = info;
+    vcpu_info_copy(info, v->info);
+    atomic_set_release(&v->info, info); /* senders find it filled; pairs with event_send.c and event_2l.c */
     v->info_mfn = MFN(gmfn);
-    smp_wmb(); /* senders see the new place before they are made to look at it */
     event_vcpu_info_moved(v);
     if (v == current) /* the time info may never have been written before; another vCPU's comes as it is switched in */
         pvclock_update(v);

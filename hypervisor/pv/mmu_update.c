@@ -126,7 +126,7 @@ static int update_locked(struct update *u, vaddr_t list, u32 count, u32 *done)
     int rc = -ESRCH;
 
     pt_lock(u->c.table_owner);
-    if (u->c.table_owner->dying == DOMAIN_ALIVE) /* else pv_domain_relinquish may have been there already */
+    if (READ_ONCE(u->c.table_owner->dying) == DOMAIN_ALIVE) /* else pv_domain_relinquish may have been there already */
         rc = update_list(u, list, count, done);
     pt_unlock(u->c.table_owner);
     if (u->page)

@@ -29,7 +29,7 @@ static struct page *ext_page_get(const struct ext *x, u64 mfn)
 
 static int pin_locked(struct domain *d, struct page *p, u64 type)
 {
-    int rc = d->dying == DOMAIN_ALIVE ? page_get_type(p, type) : -EINVAL;
+    int rc = READ_ONCE(d->dying) == DOMAIN_ALIVE ? page_get_type(p, type) : -EINVAL;
 
     if (rc)
         return rc;
@@ -62,7 +62,7 @@ static int ext_pin(const struct ext *x)
 
 static int unpin_locked(struct page *p)
 {
-    if (!(p->type & PGT_PINNED))
+    if (!(atomic_read(&p->type) & PGT_PINNED))
         return -EINVAL;
     atomic_fetch_and(&p->type, ~PGT_PINNED);
     pv_mark_page_dirty(p);
@@ -152,8 +152,9 @@ static int ext_flush_all(const struct ext *x)
 
 static int ext_invlpg_all(const struct ext *x)
 {
-    cpumask_t cpus = x->v->domain->pv.dirty_cpus;
+    cpumask_t cpus;
 
+    cpumask_copy(&cpus, &x->v->domain->pv.dirty_cpus);
     if (guest_range_ok(x->op.arg1.linear_addr, 1))
         tlb_flush_mask(&cpus, TLB_FLUSH_VA, x->op.arg1.linear_addr);
     return 0;

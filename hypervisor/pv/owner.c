@@ -10,7 +10,7 @@ static int other_domain_get(domid_t id, struct domain **out)
 
     if (!d)
         return -ESRCH;
-    if (d != current->domain && (!domain_controls(current->domain, d) || d->dying != DOMAIN_ALIVE)) {
+    if (d != current->domain && (!domain_controls(current->domain, d) || READ_ONCE(d->dying) != DOMAIN_ALIVE)) {
         bool dying = domain_controls(current->domain, d);
 
         domain_put(d);

@@ -71,7 +71,7 @@ static bool type_is_table(u64 type)
 
 static void table_unpartial(struct page *p)
 {
-    if (p->type & PGT_PARTIAL) {
+    if (atomic_read(&p->type) & PGT_PARTIAL) {
         atomic_fetch_and(&p->type, ~PGT_PARTIAL);
         page_put(p); /* the state's; the caller has another */
     }
@@ -79,7 +79,7 @@ static void table_unpartial(struct page *p)
 
 static void table_stop(struct page *p)
 {
-    if (!(p->type & PGT_PARTIAL)) {
+    if (!(atomic_read(&p->type) & PGT_PARTIAL)) {
         page_get_held(p);
         atomic_fetch_or(&p->type, PGT_PARTIAL);
     }
@@ -87,8 +87,8 @@ static void table_stop(struct page *p)
 
 static int table_undo(struct page *p, bool preemptible)
 {
-    u64 type = p->type & PGT_TYPE_MASK;
-    bool partial = p->type & PGT_PARTIAL;
+    u64 type = atomic_read(&p->type) & PGT_TYPE_MASK;
+    bool partial = atomic_read(&p->type) & PGT_PARTIAL;
 
     if (pt_undo(p, type, preemptible)) {
         table_stop(p);
@@ -104,7 +104,7 @@ static int table_undo(struct page *p, bool preemptible)
 
 int page_finish_undo(struct page *p, bool preemptible)
 {
-    if (!(p->type & PGT_PARTIAL) || p->pt.partial == PT_VALIDATING)
+    if (!(atomic_read(&p->type) & PGT_PARTIAL) || p->pt.partial == PT_VALIDATING)
         return 0;
     return table_undo(p, preemptible);
 }
@@ -210,7 +210,7 @@ int page_get_type(struct page *p, u64 type)
 
 static int table_put_last(struct page *p, bool preemptible)
 {
-    BUG_ON(p->type & (PGT_PINNED | PGT_PARTIAL) || !(p->type & PGT_VALIDATED));
+    BUG_ON(atomic_read(&p->type) & (PGT_PINNED | PGT_PARTIAL) || !(atomic_read(&p->type) & PGT_VALIDATED));
     if (unlikely(p->pt.shadow))
         pv_shadow_table_gone(p);
     atomic_fetch_and(&p->type, ~PGT_VALIDATED);

@@ -65,8 +65,9 @@ void pt_note_foreign_unmap(struct domain *owner)
 void pt_flush_domain(struct domain *d)
 {
     u64 t = atomic_add_return(&tlb_clock, 1);
-    cpumask_t cpus = d->pv.dirty_cpus; /* read after the tick: a CPU that comes later loads CR3 later */
+    cpumask_t cpus;
 
+    cpumask_copy(&cpus, &d->pv.dirty_cpus); /* read after the tick: a CPU that comes later loads CR3 later */
     if (!cpumask_empty(&cpus))
         tlb_flush_mask(&cpus, TLB_FLUSH_ALL, 0);
     tick_raise(&d->pv.tlb_flushed_at, t);

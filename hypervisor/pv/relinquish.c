@@ -59,11 +59,11 @@ static struct page *frame_after(struct domain *d, struct page *p)
 /* Goes on with undoing whatever makes p a page table. pt_lock held. */
 static int table_break(struct page *p)
 {
-    if ((p->type & PGT_PARTIAL) && p->pt.partial == PT_VALIDATING)
+    if ((atomic_read(&p->type) & PGT_PARTIAL) && p->pt.partial == PT_VALIDATING)
         p->pt.partial = PT_UNDOING; /* entries below pt.entries are what has been taken */
     if (page_finish_undo(p, true))
         return -E_PREEMPTED;
-    if (!(p->type & PGT_PINNED))
+    if (!(atomic_read(&p->type) & PGT_PINNED))
         return 0;
     atomic_fetch_and(&p->type, ~PGT_PINNED);
     if (page_put_type_from(p, true)) {

@@ -57,7 +57,7 @@ static int root_change(struct vcpu *v, mfn_t *root, mfn_t m, bool load)
     if (mfn_eq(old, m))
         return 0;
     pt_lock(d);
-    if (d->dying != DOMAIN_ALIVE)
+    if (READ_ONCE(d->dying) != DOMAIN_ALIVE)
         rc = -EINVAL;
     else if (!mfn_is_invalid(m))
         rc = root_get(d, m);

@@ -150,7 +150,7 @@ struct page *shadow_get(struct domain *d, struct page *guest)
     if (!p)
         return NULL;
     table = page_to_virt(p);
-    if ((guest->type & PGT_TYPE_MASK) == PGT_L4) {
+    if ((atomic_read(&guest->type) & PGT_TYPE_MASK) == PGT_L4) {
         memcpy(table, page_to_virt(guest), PAGE_SIZE); /* for the hypervisor's slots */
         clear_guest_part(table);
     } else {
@@ -195,7 +195,7 @@ static bool is_a_root(struct domain *d, const struct page *guest)
 {
     mfn_t m = page_to_mfn(guest);
 
-    if ((guest->type & PGT_TYPE_MASK) != PGT_L4)
+    if ((atomic_read(&guest->type) & PGT_TYPE_MASK) != PGT_L4)
         return false;
     for (unsigned i = 0; i < d->max_vcpus; i++) {
         const struct vcpu *v = domain_vcpu(d, i);
@@ -252,7 +252,7 @@ static void roots_make(struct domain *d)
 
 static u32 tables_allowed(const struct domain *d)
 {
-    u64 share = d->tot_pages >> LIMIT_SHIFT;
+    u64 share = READ_ONCE(d->tot_pages) >> LIMIT_SHIFT;
 
     share = MAX(share, (u64)LIMIT_LEAST);
     return (u32)MIN(share, (u64)LIMIT_MOST);

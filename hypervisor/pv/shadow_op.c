@@ -51,7 +51,7 @@ int pv_shadow_op(struct domain *d, struct xen_domctl_shadow_op *op)
     int rc = -EINVAL;
 
     domain_pause(d);
-    if (d->dying == DOMAIN_ALIVE)
+    if (READ_ONCE(d->dying) == DOMAIN_ALIVE)
         rc = shadow_op(d, op);
     domain_unpause(d);
     return rc;

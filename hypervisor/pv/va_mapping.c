@@ -21,7 +21,7 @@ static int flush_after(struct domain *d, vaddr_t va, u64 flags)
             pt_flush_domain(d);
             return 0;
         }
-        cpus = d->pv.dirty_cpus;
+        cpumask_copy(&cpus, &d->pv.dirty_cpus);
     } else if (pt_cpus_of_vcpus(d, where, &cpus)) {
         return -EFAULT;
     }

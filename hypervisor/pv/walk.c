@@ -35,7 +35,7 @@ u64 *pt_find_entry(struct domain *d, paddr_t ma, unsigned *level, struct page **
     if (!mfn_valid(m) || ma % sizeof(u64))
         return NULL;
     p = mfn_to_page(m);
-    type = p->type;
+    type = atomic_read(&p->type);
     if (!pt_page_owned_by(p, d) || !(type & PGT_VALIDATED) || !(type & PGT_COUNT_MASK))
         return NULL;
     *level = PT_LEVEL(type);

@@ -80,7 +80,7 @@ static int pirq_find_range(struct domain *d, unsigned count)
 
 static int pirq_choose(struct domain *d, int want, unsigned count)
 {
-    if (!d->pirqs.by_nr || d->dying != DOMAIN_ALIVE)
+    if (!d->pirqs.by_nr || READ_ONCE(d->dying) != DOMAIN_ALIVE)
         return -ESRCH;
     if (want < 0)
         return pirq_find_range(d, count);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define HOST_FRAME_TABLE 0x210000000000UL
+#define HOST_FRAME_TABLE (HOST_ARENA + (HOST_FRAMES << PAGE_SHIFT))
 
 struct page *const frame_table = (struct page *)HOST_FRAME_TABLE;
 u64 max_frame;
@@ -41,8 +41,8 @@ bool mfn_valid(mfn_t m) { return m.n < max_frame; }
 void m2p_set(mfn_t m, pfn_t p)
 {
     if (mfn_valid(m))
-        m2p[m.n] = p.n;
+        WRITE_ONCE(m2p[m.n], p.n);
 }
 
-pfn_t m2p_get(mfn_t m) { return mfn_valid(m) ? PFN(m2p[m.n]) : PFN_INVALID; }
+pfn_t m2p_get(mfn_t m) { return mfn_valid(m) ? PFN(READ_ONCE(m2p[m.n])) : PFN_INVALID; }
 mfn_t m2p_extent_mfn(u64 index) { return index ? MFN_INVALID : virt_to_mfn(m2p); }

@@ -18,9 +18,14 @@
 static struct { vaddr_t va; size_t n; } faults[FAULTS];
 static unsigned fault_count;
 
-/* AddressSanitizer's shadow is mapped, but no guest's. */
+/* The sanitizer's shadow is mapped, but no guest's. */
+#ifdef __SANITIZE_THREAD__
+#define SHADOW_START 0x10000000000UL
+#define SHADOW_END 0x340000000000UL
+#else
 #define SHADOW_START 0x7fff8000UL
 #define SHADOW_END 0x10007fff8000UL
+#endif
 
 #ifdef __SANITIZE_ADDRESS__
 void *__asan_region_is_poisoned(void *beg, size_t size);

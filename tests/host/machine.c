@@ -23,6 +23,7 @@ ns_t host_time = 1000000000;
 ns_t host_timer_deadline[HOST_CPUS];
 u64 host_kicks[HOST_CPUS];
 struct host_tlb host_tlb;
+static arch_spinlock_t tlb_lock; /* several CPUs flush at a time */
 
 cpumask_t cpu_online, cpu_possible;
 u32 nr_gsis = 24;
@@ -62,13 +63,16 @@ int host_group_setup(void **state)
 void host_set_cpu(unsigned cpu) { host_cpu_info.cpu = cpu; }
 void host_set_current(struct vcpu *v) { host_cpu_info.vcpu = v; }
 
-struct cpu_thread { pthread_t thread; unsigned cpu; void (*fn)(void *); void *arg; };
+struct cpu_thread { pthread_t thread; unsigned cpu; void (*fn)(void *); void *arg; unsigned *absent; };
 
 static void *cpu_thread_main(void *data)
 {
     struct cpu_thread *t = data;
 
     host_set_cpu(t->cpu);
+    atomic_sub(t->absent, 1);
+    while (atomic_read(t->absent)) /* short races begin together */
+        cpu_relax();
     t->fn(t->arg);
     return NULL;
 }
@@ -76,9 +80,10 @@ static void *cpu_thread_main(void *data)
 void host_run_cpus(unsigned n, void (*fn)(void *), void *arg)
 {
     struct cpu_thread t[HOST_CPUS];
+    unsigned absent = n;
 
     for (unsigned i = 0; i < n; i++) {
-        t[i] = (struct cpu_thread){ .cpu = i, .fn = fn, .arg = arg };
+        t[i] = (struct cpu_thread){ .cpu = i, .fn = fn, .arg = arg, .absent = &absent };
         if (pthread_create(&t[i].thread, NULL, cpu_thread_main, &t[i]))
             abort();
     }
@@ -102,17 +107,21 @@ void arch_cputopo(unsigned cpu, struct xen_sysctl_cputopo *t) { t->core = t->soc
 
 void tlb_flush_local(unsigned what, vaddr_t va)
 {
+    arch_spin_lock(&tlb_lock);
     host_tlb.local++;
     host_tlb.what = what;
     host_tlb.va = va;
+    arch_spin_unlock(&tlb_lock);
 }
 
 void tlb_flush_mask(const void *cpumask, unsigned what, vaddr_t va)
 {
+    arch_spin_lock(&tlb_lock);
     host_tlb.masked++;
     host_tlb.what = what;
     host_tlb.va = va;
-    host_tlb.mask = *(const cpumask_t *)cpumask;
+    cpumask_copy(&host_tlb.mask, cpumask);
+    arch_spin_unlock(&tlb_lock);
 }
 
 /* --- x86/ and platform/ as seen from core/ and pv/ --- */

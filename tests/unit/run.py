@@ -46,6 +46,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("-v", action="store_true", dest="verbose")
     parser.add_argument("--broken")
+    parser.add_argument("--label", default="unit")
     parser.add_argument("programs", nargs="*")
     arguments = parser.parse_args()
     total = [0, 0, 0]
@@ -58,7 +59,7 @@ def main():
                 total[i] += result[i]
             if result[1] or arguments.verbose:
                 print(f"--- {os.path.basename(program)}\n{result[3]}", end="")
-    print(f"unit: {total[0]} passed, {total[1]} failed, {total[2]} skipped")
+    print(f"{arguments.label}: {total[0]} passed, {total[1]} failed, {total[2]} skipped")
     return 1 if total[1] else 0
 
 

@@ -16,7 +16,7 @@ static unsigned dumps;
 static unsigned virqs;
 
 void pv_dump_guest(struct vcpu *v) { dumps++; }
-void event_send_host_virq(u32 virq) { virqs += virq == VIRQ_DOM_EXC; }
+void event_send_host_virq(u32 virq) { atomic_add(&virqs, virq == VIRQ_DOM_EXC); }
 
 static struct domain *d;
 
@@ -240,6 +240,92 @@ static void test_target_is_let_go(void **state)
     assert_int_equal(d->refs, refs);
 }
 
+/* --- looked up while it dies --- */
+
+#define RACE_LIVES 150
+static u32 race_on;
+
+static struct domain *race_create(void)
+{
+    struct xen_domctl_createdomain cfg = { .max_vcpus = 2, .max_evtchn_port = 1023, .max_grant_frames = 4,
+                                           .max_maptrack_frames = 4, .grant_opts = XEN_DOMCTL_GRANT_version(1) };
+    struct domain *new;
+    int err;
+
+    while (!(new = domain_create(ID + 1, &cfg, false, &err))) { /* the last one may not be gone yet */
+        assert_int_equal(err, -EEXIST);
+        softirq_run_no_schedule();
+        cpu_relax();
+    }
+    WRITE_ONCE(new->max_pages, 10);
+    assert_non_null(vcpu_create(new, 0));
+    assert_non_null(vcpu_create(new, 1));
+    return new;
+}
+
+static void race_live(void)
+{
+    struct domain *new = race_create();
+    int rc;
+
+    for (unsigned i = 0; i < 3; i++)
+        assert_non_null(domain_alloc_pages(new, 0, 0));
+    do
+        rc = domain_kill(new);
+    while (rc == -E_PREEMPTED);
+    assert_int_equal(rc, 0);
+}
+
+/* Anything another domain's hypercall does to one that it has found. */
+static void race_visit(struct domain *found, unsigned i)
+{
+    struct page *p;
+
+    assert_in_range(found->id, 0, ID + 1);
+    if (found->id == ID + 1) {
+        struct vcpu *v = domain_vcpu(found, i % 2);
+
+        domain_pause_nosync(found);
+        if (v)
+            vcpu_kick(v);
+        p = domain_alloc_pages(found, 0, 0);
+        if (p)
+            (void)!domain_release_page(found, p);
+        if (page_get(virt_to_page(found->shared_info), found)) /* holds it too */
+            page_put(virt_to_page(found->shared_info));
+        domain_unpause(found);
+    }
+    domain_put(found);
+}
+
+static void race_cpu(void *arg)
+{
+    host_set_current(control->vcpu[0]);
+    if (!this_cpu()) {
+        for (unsigned i = 0; i < RACE_LIVES; i++)
+            race_live();
+        atomic_set(&race_on, 0);
+    }
+    for (unsigned i = 0; atomic_read(&race_on); i++) {
+        struct domain *found = i % 4 ? domain_get(ID + 1) : domain_next(ID);
+
+        if (found)
+            race_visit(found, i);
+        softirq_run_no_schedule();
+        cpu_relax();
+    }
+    softirq_run_no_schedule();
+}
+
+static void test_race_of_lookups(void **state)
+{
+    race_on = 1;
+    host_run_cpus(3, race_cpu, NULL);
+    host_set_current(control->vcpu[0]);
+    softirq_run_no_schedule();
+    assert_null(domain_get(ID + 1));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -247,6 +333,7 @@ int main(void)
         T(test_lookup), T(test_walk), T(test_end_of_references), T(test_shutdown), T(test_subscribed_suspend),
         T(test_crash), T(test_shutdown_of_domain_0), T(test_unknown_reason), T(test_who_cannot_be_killed),
         T(test_death_in_parts), T(test_death_returns_everything), T(test_target_is_let_go),
+        T(test_race_of_lookups),
     };
 
     return cmocka_run_group_tests(tests, control_setup, invariants_hold);

@@ -599,6 +599,60 @@ static void test_both_ends_close(void **state)
     }
 }
 
+/* Virtual interrupts and IPIs come and go, and the whole domain is reset, while they are raised and asked about. */
+static void pry(u32 port)
+{
+    struct evtchn_status st = { .port = port };
+
+    (void)event_port_pending(d1, port);
+    (void)event_unmask(d1, port);
+    assert_int_equal(event_status(d1, &st), 0);
+    (void)event_bind_vcpu(d1, port, port % 4);
+}
+
+static void bind_and_close(unsigned i)
+{
+    u32 port;
+
+    if (i % 2 ? event_bind_virq(d1, VIRQ_DEBUG, 1, &port) : event_bind_ipi(d1, i % 4, &port))
+        return;
+    (void)event_send(d1, port);
+    if (i % 64 == 0)
+        (void)!event_reset(d1);
+    else
+        (void)event_close(d1, port); /* unless another reset did */
+}
+
+static void virq_cpu(void *arg)
+{
+    host_set_current(d1->vcpu[this_cpu()]);
+    for (unsigned i = 0; i < ROUNDS; i++)
+        switch (this_cpu()) {
+        case 0:
+        case 1:
+            bind_and_close(i);
+            break;
+        case 2:
+            event_send_vcpu_virq(d1->vcpu[1], VIRQ_DEBUG);
+            event_send_global_virq(d1, VIRQ_DEBUG);
+            break;
+        default:
+            pry(1 + i % 4);
+        }
+}
+
+static void test_raised_while_closed(void **state)
+{
+    u32 port = alloc_unbound(d1, 0);
+
+    assert_int_equal(event_close(d1, port), 0); /* the ports' structures are there */
+    host_run_cpus(4, virq_cpu, NULL);
+    host_set_current(d1->vcpu[0]);
+    assert_int_equal(event_reset(d1), 0);
+    assert_int_equal(d1->evt.active, 0);
+    assert_int_equal(d1->vcpu[1]->evt.virq_port[VIRQ_DEBUG], 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, each, invariants_hold)
 
 int main(void)
@@ -626,6 +680,7 @@ int main(void)
         TEST(test_reset_can_be_preempted),
         TEST(test_death),
         TEST(test_senders_against_binders),
+        TEST(test_raised_while_closed),
         TEST(test_both_ends_close),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

@@ -521,6 +521,82 @@ static void test_race_of_senders_and_moves(void **state)
     race();
 }
 
+/* --- memory that comes while events are raised: none is lost --- */
+
+#define LATE 16
+static u32 late_port[LATE];
+
+static void late_cpu(void *arg)
+{
+    host_set_current(d->vcpu[this_cpu()]);
+    if (!this_cpu()) {
+        assert_int_equal(init_control(1), 0);
+        assert_int_equal(expand(), 0);
+        assert_int_equal(init_control(2), 0);
+        assert_int_equal(init_control(3), 0);
+        return;
+    }
+    for (unsigned i = this_cpu() - 1; i < LATE; i += 2)
+        assert_int_equal(event_send(d, late_port[i]), 0);
+}
+
+static void test_race_with_late_memory(void **state)
+{
+    for (unsigned round = 0; round < 50; round++) {
+        unsigned taken = 0;
+
+        each_bare(state);
+        assert_int_equal(init_control(0), 0);
+        for (unsigned i = 0; i < LATE; i++)
+            late_port[i] = bind_ipi(i % VCPUS);
+        host_run_cpus(3, late_cpu, NULL);
+        for (unsigned n = 0; n < VCPUS; n++) {
+            struct guest_vcpu g = { 0 };
+
+            while (take(&g, n))
+                taken++;
+        }
+        assert_int_equal(taken, LATE);
+    }
+}
+
+/* --- vcpu_info that moves while events are raised --- */
+
+static void moving_cpu(void *arg)
+{
+    struct domain *m = arg;
+
+    host_set_current(m->vcpu[0]);
+    if (!this_cpu()) {
+        struct page *p = domain_alloc_pages(m, 0, 0);
+
+        for (unsigned i = 0; i < VCPUS; i++)
+            assert_int_equal(vcpu_register_info(m->vcpu[i], page_to_mfn(p).n, i * sizeof(vcpu_info_t)), 0);
+        return;
+    }
+    for (unsigned i = 0; i < 4 * VCPUS; i++)
+        assert_int_equal(event_send(m, 1 + i % VCPUS), 0);
+}
+
+static void test_race_with_moving_info(void **state)
+{
+    for (unsigned round = 0; round < 40; round++) {
+        struct domain *m = host_domain_create(7, false, VCPUS, 100);
+        u32 port;
+
+        for (unsigned i = 0; i < VCPUS; i++)
+            assert_int_equal(event_bind_ipi(m, i, &port), 0);
+        host_run_cpus(3, moving_cpu, m);
+        for (unsigned i = 0; i < VCPUS; i++) {
+            assert_int_equal(m->vcpu[i]->info->evtchn_upcall_pending, 1);
+            assert_true(m->vcpu[i]->info->evtchn_pending_sel & 1);
+        }
+        host_set_current(d->vcpu[0]);
+        assert_int_equal(domain_release_page(m, mfn_to_page(m->vcpu[0]->info_mfn)), 0);
+        assert_true(host_domain_destroy(m));
+    }
+}
+
 #define BARE(f) cmocka_unit_test_setup(f, each_bare)
 #define TEST(f) cmocka_unit_test_setup(f, each)
 
@@ -528,6 +604,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BARE(test_init_control_refuses),
+        BARE(test_race_with_late_memory),
+        BARE(test_race_with_moving_info),
         BARE(test_late_memory),
         TEST(test_array_is_limited),
         TEST(test_death_gives_the_frames_back),

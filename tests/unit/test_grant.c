@@ -16,24 +16,24 @@ static struct { int map_status, unmap_status; unsigned maps, unmaps, flushes, dr
 
 int pv_grant_map(u64 host_addr, mfn_t frame, u32 flags)
 {
-    tables.maps++;
+    atomic_add(&tables.maps, 1);
     return tables.map_status;
 }
 int pv_grant_unmap(u64 host_addr, mfn_t frame, u64 new_addr, u32 flags, u64 *old)
 {
-    tables.new_addr = new_addr;
+    WRITE_ONCE(tables.new_addr, new_addr);
     if (tables.unmap_status)
         return tables.unmap_status;
-    tables.unmaps++;
+    atomic_add(&tables.unmaps, 1);
     *old = frame.n << PAGE_SHIFT | (flags & GNTMAP_readonly ? 1 : 3);
     return 0;
 }
-void pv_grant_flush(void) { tables.flushes++; }
+void pv_grant_flush(void) { atomic_add(&tables.flushes, 1); }
 void pv_grant_drop(u64 old)
 {
     struct page *p = mfn_to_page(MFN(old >> PAGE_SHIFT));
 
-    tables.drops++;
+    atomic_add(&tables.drops, 1);
     if (old & 2)
         page_put_type(p);
     page_put(p);
@@ -44,8 +44,8 @@ static unsigned noted;
 static mfn_t noted_last;
 void pv_mark_dirty(struct domain *d, mfn_t m)
 {
-    noted++;
-    noted_last = m;
+    atomic_add(&noted, 1);
+    WRITE_ONCE(noted_last.n, m.n);
 }
 void pv_mark_page_dirty(struct page *p) { pv_mark_dirty(page_owner(p), page_to_mfn(p)); }
 
@@ -568,9 +568,9 @@ static void hostile(void *unused)
 {
     if (this_cpu() == 0) {
         for (unsigned i = 0; !atomic_read(&stop); i++) {
-            v1(50)->flags = i % 3 ? GTF_permit_access : GTF_readonly | GTF_permit_access;
-            v1(50)->domid = i % 5 ? mapper->id : third->id;
-            v1(50)->frame = i % 7 ? (u32)page_to_mfn(page).n : i;
+            WRITE_ONCE(v1(50)->flags, i % 3 ? GTF_permit_access : GTF_readonly | GTF_permit_access);
+            WRITE_ONCE(v1(50)->domid, i % 5 ? mapper->id : third->id);
+            WRITE_ONCE(v1(50)->frame, i % 7 ? (u32)page_to_mfn(page).n : i);
         }
         return;
     }
@@ -595,6 +595,113 @@ static void test_hostile_granter(void **state)
     stop = false;
     host_run_cpus(3, hostile, NULL);
     v1(50)->flags = 0;
+}
+
+/* --- a granter that keeps to the rules: what it has withdrawn is in nobody's hands --- */
+
+static u32 race_on;
+
+static void race_grant(void)
+{
+    WRITE_ONCE(v1(50)->domid, mapper->id);
+    WRITE_ONCE(v1(50)->frame, (u32)page_to_mfn(page).n);
+    atomic_set_release((u16 *)&grant_v1(granter->grants, 50)->flags, (u16)GTF_permit_access);
+}
+
+/* As the ABI has it: flags without a use are exchanged for none in one step. */
+static void race_end_access(void)
+{
+    u16 idle = GTF_permit_access;
+
+    while (!atomic_cas(&grant_v1(granter->grants, 50)->flags, &idle, (u16)0)) {
+        idle = GTF_permit_access;
+        cpu_relax();
+    }
+    spin_lock(&granter->grants->entry_lock);
+    assert_int_equal(grant_active(granter->grants, 50)->readers, 0);
+    assert_int_equal(grant_active(granter->grants, 50)->writers, 0);
+    spin_unlock(&granter->grants->entry_lock);
+}
+
+static void race_map(unsigned i)
+{
+    u32 kind = i % 3 ? GNTMAP_host_map : GNTMAP_device_map | GNTMAP_host_map;
+    struct gnttab_map_grant_ref m = { .host_addr = HOST_ADDR, .flags = kind | (i % 5 ? 0 : GNTMAP_readonly),
+                                      .ref = 50, .dom = granter->id };
+    struct gnttab_unmap_grant_ref u = { .host_addr = HOST_ADDR };
+    struct hypercall_args a = { { GNTTABOP_map_grant_ref, (unsigned long)&m, 1 } };
+    struct hypercall_args b = { { GNTTABOP_unmap_grant_ref, (unsigned long)&u, 1 } };
+
+    assert_int_equal(do_grant_table_op(&a), 0);
+    if (m.status)
+        return;
+    u.handle = m.handle;
+    u.dev_bus_addr = kind & GNTMAP_device_map ? m.dev_bus_addr : 0;
+    assert_int_equal(do_grant_table_op(&b), 0);
+    assert_int_equal(u.status, GNTST_okay);
+}
+
+static void ending_cpu(void *unused)
+{
+    if (!this_cpu()) {
+        for (unsigned i = 0; i < 60; i++) {
+            race_grant();
+            cpu_relax();
+            race_end_access();
+        }
+        atomic_set(&race_on, 0);
+        return;
+    }
+    host_set_current(mapper->vcpu[0]);
+    for (unsigned i = 0; atomic_read(&race_on); i++)
+        race_map(i);
+}
+
+static void test_race_with_the_end_of_access(void **state)
+{
+    race_on = 1;
+    host_run_cpus(3, ending_cpu, NULL);
+}
+
+/* The table is laid out anew, grows, and has entries swapped, while it is used. */
+static void relaying_cpu(void *unused)
+{
+    struct gnttab_set_version v = { 0 };
+    struct gnttab_swap_grant_ref s = { .ref_a = 50, .ref_b = 51 };
+    struct hypercall_args version = { { GNTTABOP_set_version, (unsigned long)&v, 1 } };
+    struct hypercall_args swap = { { GNTTABOP_swap_grant_ref, (unsigned long)&s, 1 } };
+    mfn_t frame;
+
+    if (this_cpu() > 1) {
+        host_set_current(mapper->vcpu[0]);
+        for (unsigned i = 0; atomic_read(&race_on); i++)
+            race_map(i);
+        return;
+    }
+    host_set_current(granter->vcpu[0]);
+    for (unsigned i = 0; i < 300; i++) {
+        if (this_cpu()) {
+            (void)!do_grant_table_op(&swap);
+            assert_int_equal(grant_table_frame(granter, MIN(i / 50, 4u), &frame), 0);
+            (void)grant_table_frame_count(granter);
+            (void)!grant_status_frame(granter, 0, &frame);
+            grant_mark_dirty(granter);
+            continue;
+        }
+        v.version = 2 - i % 2;
+        (void)!do_grant_table_op(&version); /* -EBUSY at times */
+        race_grant(); /* whatever that is in version 2 */
+    }
+    atomic_set(&race_on, 0);
+}
+
+static void test_race_with_a_new_layout(void **state)
+{
+    race_on = 1;
+    host_run_cpus(4, relaying_cpu, NULL);
+    set_version(granter, 1);
+    for (u32 i = 1; i < granter->grants->frames; i++)
+        memset(granter->grants->shared[i], 0, PAGE_SIZE);
 }
 
 static void test_death_releases_uses(void **state)
@@ -624,6 +731,7 @@ int main(void)
         T(test_lists_are_preemptible), T(test_maptrack_limit), T(test_copy), T(test_writers_are_noted),
         T(test_version_2_parts_and_transitive),
         T(test_version_change_keeps_reserved_entries), T(test_swap), T(test_not_offered), T(test_hostile_granter),
+        T(test_race_with_the_end_of_access), T(test_race_with_a_new_layout),
         T(test_death_releases_uses), T(test_growing),
     };
 

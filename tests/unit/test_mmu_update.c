@@ -399,7 +399,7 @@ static void race_cpu(void *arg)
         if (do_mmu_update(&a))
             abort();
         /* As the CPU does while it walks. */
-        atomic_fetch_or(&table(t.l[1])[200 + slot], table(t.l[1])[200 + slot] & PTE_P ? PTE_A : 0);
+        atomic_fetch_or(&table(t.l[1])[200 + slot], READ_ONCE(table(t.l[1])[200 + slot]) & PTE_P ? PTE_A : 0);
     }
 }
 

@@ -2,6 +2,8 @@
 /* core/page.c: references and owners, the last reference, frames shared by the hypervisor, flushes, races. */
 #include "unit.h"
 
+#include "core/domain_pages.h"
+
 static struct domain *a, *b;
 
 static int setup(void **state)
@@ -223,6 +225,120 @@ static void test_races(void **state)
     }
 }
 
+/* --- a frame that changes hands under those who guess its number --- */
+
+#define MOVES 400
+static u32 movers;
+
+/* Whoever gets a reference holds a frame of the owner that he named. */
+static void guess(void)
+{
+    if (page_get(raced, a)) {
+        assert_ptr_equal(page_owner(raced), a);
+        page_put(raced);
+    }
+    if (page_get(raced, b)) {
+        assert_ptr_equal(page_owner(raced), b);
+        page_put(raced);
+    }
+    if (page_get_any(raced))
+        page_put(raced);
+}
+
+static void move(struct domain *from, struct domain *to)
+{
+    int rc;
+
+    while ((rc = domain_take_page(from, raced)) == -EBUSY) /* somebody guessed right */
+        cpu_relax();
+    assert_int_equal(rc, 0);
+    assert_int_equal(domain_assign_pages(to, raced, 0, false), 0);
+}
+
+static void move_or_guess(void *arg)
+{
+    if (this_cpu()) {
+        while (atomic_read(&movers))
+            guess();
+        return;
+    }
+    for (unsigned i = 0; i < MOVES; i++) {
+        move(a, b);
+        move(b, a);
+    }
+    atomic_set(&movers, 0);
+}
+
+static void test_race_with_a_change_of_owners(void **state)
+{
+    raced = domain_alloc_pages(a, 0, 0);
+    movers = 1;
+    host_run_cpus(3, move_or_guess, NULL);
+    assert_int_equal(raced->count, PGC_ALLOCATED | 1);
+    assert_ptr_equal(page_owner(raced), a);
+    assert_int_equal(b->tot_pages, 0);
+    assert_int_equal(domain_release_page(a, raced), 0);
+}
+
+/* The hypervisor lends its memory and takes it back; each reference holds the domain. */
+static void lend_or_guess(void *arg)
+{
+    if (this_cpu()) {
+        while (atomic_read(&movers))
+            guess();
+        return;
+    }
+    for (unsigned i = 0; i < MOVES; i++) {
+        page_share_with_domain(raced, a, i % 2);
+        while (!page_unshare(raced))
+            cpu_relax();
+    }
+    atomic_set(&movers, 0);
+}
+
+static void test_race_with_lent_memory(void **state)
+{
+    void *v = heap_alloc(0, 0);
+    u64 held = a->refs;
+
+    raced = virt_to_page(v);
+    movers = 1;
+    host_run_cpus(3, lend_or_guess, NULL);
+    assert_int_equal(raced->count, PGC_HEAP);
+    assert_int_equal(a->refs, held);
+    heap_free(v, 0);
+}
+
+/* Frames come from the heap and go back while others guess at their numbers. */
+static void churn_or_guess(void *arg)
+{
+    if (this_cpu() > 1) {
+        while (atomic_read(&movers))
+            guess();
+        return;
+    }
+    for (unsigned i = 0; i < MOVES; i++) {
+        struct page *p = domain_alloc_pages(this_cpu() ? a : b, i % 3, 0);
+
+        assert_non_null(p);
+        for (unsigned n = 0; n < 1u << i % 3; n++)
+            assert_int_equal(domain_release_page(this_cpu() ? a : b, &p[n]), 0);
+    }
+    atomic_sub(&movers, 1);
+}
+
+static void test_race_with_the_heap(void **state)
+{
+    u64 before = heap_free_page_count();
+
+    raced = domain_alloc_pages(a, 0, 0); /* likely to be given again */
+    assert_int_equal(domain_release_page(a, raced), 0);
+    movers = 2;
+    host_run_cpus(4, churn_or_guess, NULL);
+    assert_int_equal(heap_free_page_count(), before);
+    assert_int_equal(a->tot_pages + b->tot_pages, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +354,9 @@ int main(void)
         cmocka_unit_test(test_dead_domain_waits_for_its_shared_frames),
         cmocka_unit_test(test_tlb_flush_before_reuse),
         cmocka_unit_test(test_races),
+        cmocka_unit_test(test_race_with_a_change_of_owners),
+        cmocka_unit_test(test_race_with_lent_memory),
+        cmocka_unit_test(test_race_with_the_heap),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);

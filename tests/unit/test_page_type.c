@@ -335,10 +335,20 @@ static void race_cpu(void *arg)
     struct race *r = arg;
     unsigned seed = this_cpu() + 1;
 
-    for (unsigned n = 0; n < 20000; n++) {
+    for (unsigned n = 0; n < 10000; n++) {
         unsigned i = rand_r(&seed) % RACE_FRAMES;
         u64 type = rand_r(&seed) % 3 ? PGT_WRITABLE : PT_TYPE(1 + rand_r(&seed) % 4);
 
+        if (rand_r(&seed) % 8 == 0) { /* takes no lock either */
+            if (page_get_type(r->p[i], PGT_SEG_DESC))
+                continue;
+            atomic_add(&r->as_table[i], 1);
+            if (atomic_read(&r->as_writable[i]))
+                abort();
+            atomic_sub(&r->as_table[i], 1);
+            page_put_type(r->p[i]);
+            continue;
+        }
         if (type == PGT_WRITABLE) {
             if (page_get_type(r->p[i], type))
                 continue;

@@ -974,15 +974,23 @@ static void race_step(unsigned r)
 {
     struct vcpu *v = race_d->vcpu[r / 7 % RACE_VCPUS];
     cpumask_t m = { { r / 31 % 15 + 1 } };
+    struct sched_poll p = { .nr_ports = 0 };
+    struct hypercall_args poll = { { SCHEDOP_poll, (unsigned long)&p } };
+    struct vcpu_runstate_info runstate;
+    u64 halts;
+    ns_t halted;
 
-    switch (r % 7) {
+    switch (r % 9) {
     case 0:
+        if (current->domain == race_d)
+            (void)do_sched_op(&poll);
+        break;
     case 1:
-        if (current->domain == race_d && !current->info->evtchn_upcall_pending)
+        if (current->domain == race_d && !READ_ONCE(current->info->evtchn_upcall_pending))
             vcpu_block();
         break;
     case 2:
-        v->info->evtchn_upcall_pending = 1;
+        WRITE_ONCE(v->info->evtchn_upcall_pending, 1);
         vcpu_kick(v);
         break;
     case 3:
@@ -995,6 +1003,13 @@ static void race_step(unsigned r)
     case 5:
         vcpu_pause_nosync(v);
         vcpu_unpause(v);
+        break;
+    case 6:
+        sched_poll_wake(race_d, 1);
+        break;
+    case 7:
+        vcpu_runstate_get(v, &runstate);
+        cpu_halt_stats(r / 31 % CPUS, &halts, &halted);
         break;
     default:
         atomic_add(&host_time, MICROSECS(700));
@@ -1012,7 +1027,7 @@ static void race_cpu(void *arg)
         r = r * 1103515245 + 12345;
         if (current->domain == race_d) {
             race_runs[current->id]++;
-            current->info->evtchn_upcall_pending = 0;
+            WRITE_ONCE(current->info->evtchn_upcall_pending, 0);
         }
         race_step(r >> 8);
         race_note(current, false);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sets of physical CPUs. */
+/* Sets of physical CPUs.  Bits change atomically; what reads a mask whole reads each word once. */
 #ifndef ZELO_CPUMASK_H
 #define ZELO_CPUMASK_H
 
@@ -25,7 +25,13 @@ static inline void cpumask_fill(cpumask_t *m) { memset(m, 0xff, sizeof(*m)); }
 static inline void cpumask_and(cpumask_t *d, const cpumask_t *a, const cpumask_t *b)
 {
     for (size_t i = 0; i < ARRAY_SIZE(d->bits); i++)
-        d->bits[i] = a->bits[i] & b->bits[i];
+        d->bits[i] = READ_ONCE(a->bits[i]) & READ_ONCE(b->bits[i]);
+}
+/* Of a mask that others change bits of; d is the caller's own. */
+static inline void cpumask_copy(cpumask_t *d, const cpumask_t *s)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(d->bits); i++)
+        d->bits[i] = READ_ONCE(s->bits[i]);
 }
 static inline bool cpumask_equal(const cpumask_t *a, const cpumask_t *b) { return !memcmp(a, b, sizeof(*a)); }
 #define for_each_cpu(cpu, mask) \

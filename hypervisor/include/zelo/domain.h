@@ -63,7 +63,7 @@ struct domain {
     u32 ssidref;
 
     spinlock_t lock;           /* LOCK_DOMAIN */
-    enum domain_dying dying;
+    enum domain_dying dying;   /* domctl lock to change, READ_ONCE without; not missed under d's locks: domain.c */
     bool is_shutting_down, is_shut_down, creation_finished;
     int shutdown_code;         /* SHUTDOWN_*; -1: none */
     u32 pause_count;           /* (a) */
@@ -75,8 +75,8 @@ struct domain {
 
     spinlock_t page_lock;      /* LOCK_DOMAIN_PAGES: the fields below */
     u32 page_first, page_last; /* list of frames (struct page links) */
-    u64 tot_pages;             /* frames owned, in the list */
-    u64 max_pages;             /* XEN_DOMCTL_max_mem */
+    u64 tot_pages;             /* frames owned, in the list; READ_ONCE without the lock */
+    u64 max_pages;             /* XEN_DOMCTL_max_mem; the same */
     u64 claimed_pages;         /* outstanding claim; heap lock */
     u64 shared_pages;          /* unused by PV; reported */
     u64 shr_frames;
@@ -148,11 +148,11 @@ void vcpu_unregister_info(struct vcpu *v);
 
 #define for_each_vcpu(d, v)                                         \
     for (unsigned vi_ = 0; vi_ < (d)->max_vcpus; vi_++)             \
-        if (((v) = (d)->vcpu[vi_]) == NULL) continue; else
+        if (((v) = atomic_read_acquire(&(d)->vcpu[vi_])) == NULL) continue; else
 
 static inline struct vcpu *domain_vcpu(const struct domain *d, unsigned id)
 {
-    return id < d->max_vcpus ? READ_ONCE(d->vcpu[id]) : NULL;
+    return id < d->max_vcpus ? atomic_read_acquire(&d->vcpu[id]) : NULL;
 }
 
 /* All of them at once, as a saved domain had them (VMASST_TYPE_* bits); those that are not known are dropped. */

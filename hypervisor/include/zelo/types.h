@@ -75,9 +75,9 @@ static inline bool mfn_is_invalid(mfn_t a) { return a.n == ~0ULL; }
 /* A linear address that the CPU takes: bits 63..47 alike (48-bit addresses; Intel SDM vol. 1, 3.3.7.1). */
 static inline bool va_is_canonical(vaddr_t va) { return (s64)(va << 16) >> 16 == (s64)va; }
 
-/* One read or write, not torn, not repeated by the compiler. */
-#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
-#define WRITE_ONCE(x, v) do { volatile __typeof__(x) *once_ = &(x); *once_ = (v); } while (0)
+/* One read or write, not torn, not repeated by the compiler, and perhaps against another CPU's; orders nothing. */
+#define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define WRITE_ONCE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 #define barrier() __asm__ volatile("" ::: "memory")
 
 #endif

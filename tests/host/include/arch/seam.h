@@ -18,7 +18,12 @@ struct domain;
 struct cpu_user_regs;
 
 /* --- frames --- */
-#define HOST_ARENA 0x200000000000UL /* the direct map of simulated RAM */
+/* The direct map of simulated RAM; ThreadSanitizer wants it where it expects a program's data. */
+#ifdef __SANITIZE_THREAD__
+#define HOST_ARENA 0x1000000000UL
+#else
+#define HOST_ARENA 0x200000000000UL
+#endif
 
 static inline void *mfn_to_virt(mfn_t m) { return (void *)(HOST_ARENA + (m.n << PAGE_SHIFT)); }
 static inline mfn_t virt_to_mfn(const void *v) { return MFN(((vaddr_t)v - HOST_ARENA) >> PAGE_SHIFT); }
