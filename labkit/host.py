@@ -20,8 +20,9 @@ MIRROR = "http://192.168.1.1:{port}"
 CARD = "ens8"           # where QEMU's machine puts it
 WORDS = "console=ttyS0 norandmaps"
 HOSTS = "127.0.0.1 localhost\n127.0.1.1 host\n"
-INTERFACES = f"source /etc/network/interfaces.d/*\n\nauto lo\niface lo inet loopback\n\nallow-hotplug {CARD}\niface {CARD} inet dhcp\n"
-GRUB = (f'GRUB_DEFAULT=0\nGRUB_TIMEOUT=1\nGRUB_DISTRIBUTOR=Debian\nGRUB_CMDLINE_LINUX_DEFAULT="console=ttyS0"\n'
+INTERFACES = ("source /etc/network/interfaces.d/*\n\nauto lo\niface lo inet loopback\n\n"
+              f"allow-hotplug {CARD}\niface {CARD} inet dhcp\n")
+GRUB = ('GRUB_DEFAULT=0\nGRUB_TIMEOUT=1\nGRUB_DISTRIBUTOR=Debian\nGRUB_CMDLINE_LINUX_DEFAULT="console=ttyS0"\n'
         'GRUB_CMDLINE_LINUX="norandmaps"\nGRUB_TERMINAL=serial\nGRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"\n')
 AGENT = """[Unit]
 Description=The lab's agent
