@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Guests that come and go, and guests that go wrong: nothing is lost by it, and
 domain 0 and a neighbour run on."""
+import re
 import shlex
 
 import pytest
 
 from dom0 import tiny
+from labkit import paths
 
 pytestmark = pytest.mark.one_cpu
 MACHINE = {"cpus": 1}
@@ -78,6 +80,20 @@ def test_bad_kernel(dom0, neighbour, kind):
     dom0.wait_gone(kind)
     dom0.wait_until(f"[ $(/lab/free_pages) -ge {before} ]", 30)
     assert dom0.free_pages() == before
+    _all_well(dom0, neighbour)
+
+
+def test_invariants(dom0, neighbour, hypervisor):
+    """After all that: every frame, page table, grant and event channel, counted anew."""
+    if hypervisor != paths.ZELO:
+        pytest.skip("another hypervisor, with other debug keys")
+    neighbour.check("head -c 4M /dev/urandom >/root/data; sync")
+    dom0.check("xl dmesg -c >/dev/null; xl debug-keys v")
+    dom0.wait_until("xl dmesg | grep -q invariants:", 60)
+    text = dom0.check("xl dmesg")
+    counted = re.search(r"invariants: (\d+) frames, (\d+) domains checked, (\d+) violations", text)
+    assert counted, text
+    assert int(counted[1]) > 100000 and int(counted[2]) >= 2 and counted[3] == "0", text
     _all_well(dom0, neighbour)
 
 
