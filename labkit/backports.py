@@ -20,8 +20,8 @@ def _output(command, why, cwd=None):
 
 def _source():
     """The line for sources.list, made of the machine's own."""
-    for uri, name, component in packages.sources():
-        if component == "main" and re.fullmatch(r"[a-z]+", name):
+    for uri, name in packages.sources():
+        if re.fullmatch(r"[a-z]+", name):
             return packages.source_line(uri, f"{name}-backports")
     raise LabError("this machine has no Debian source to take backports from")
 

@@ -54,14 +54,13 @@ def _overlay(path):
 
 
 def _sources():
-    return "".join(packages.source_line(uri, suite) for uri, suite, component in packages.sources()
-                   if component == "main")
+    return "".join(packages.source_line(uri, suite) for uri, suite in packages.sources())
 
 
 def _bootstrap(tree, scratch):
     """Debian in a directory, configured."""
     _overlay(scratch / "overlay.tar")
-    suite = next(suite for _, suite, _ in packages.sources() if suite.isalpha())
+    suite = next(suite for _, suite in packages.sources() if suite.isalpha())
     command = ["mmdebstrap", "--quiet", "--mode=root", "--variant=important", "--dpkgopt=force-unsafe-io",
                f"--include={','.join(packages.HOST)}", f"--customize-hook=tar-in {scratch}/overlay.tar /",
                *(f'--customize-hook=chroot "$1" {line}' for line in AFTER), suite, str(tree), "-"]

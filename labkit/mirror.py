@@ -23,7 +23,7 @@ def _fetch(uri, path):
 
 def _archives():
     """Their addresses, each once, the main one first."""
-    return list(dict.fromkeys(uri for uri, _, component in packages.sources() if component == "main"))
+    return list(dict.fromkeys(uri for uri, _ in packages.sources()))
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -85,4 +85,4 @@ def sources(address):
     """sources.list of a machine that reaches the server at this address."""
     archives = _archives()
     return "".join(f"deb {address}/{archives.index(uri)}/ {suite} main\n"
-                   for uri, suite, component in packages.sources() if component == "main")
+                   for uri, suite in packages.sources())

@@ -73,12 +73,13 @@ def install(names):
 
 
 def sources():
-    """This machine's Debian archives: (address, suite's code name, component) of each."""
+    """This machine's Debian archives, of their main part: (address, suite's code name) of each."""
     result = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)",
                              "Created-By: Packages"], capture_output=True, text=True, check=False)
     if result.returncode:
         raise LabError(f"apt does not tell its sources:\n{result.stderr}")
-    return [tuple(line.split()) for line in result.stdout.splitlines() if "debian" in line]
+    lines = [line.split() for line in result.stdout.splitlines() if "debian" in line]
+    return [(uri, suite) for uri, suite, component in lines if component == "main"]
 
 
 KEYRING = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")

@@ -17,7 +17,7 @@ GUIDE = paths.ROOT / "docs" / "guide.md"
 BOOT_SECONDS = 400
 # Root's own PATH on Debian; and xl top is left with q.
 TYPED = ("PATH=/usr/local/sbin:/usr/local/bin:$PATH; xl() { [ \"$1\" = top ] || { command xl \"$@\"; return; };"
-       " (sleep 5; printf q) | TERM=vt100 timeout 60 script -qfec 'command xl top' /tmp/top >/dev/null; }")
+         " (sleep 5; printf q) | TERM=vt100 timeout 60 script -qfec 'command xl top' /tmp/top >/dev/null; }")
 
 
 def _sections():
@@ -79,14 +79,14 @@ class Reader:
 
     def inside(self, name, command):
         """What a command prints in a machine at whose console root is logged in."""
-        shown = self._at_console(name, [("stty -echo; PS1=; echo rea''dy", "ready"), (f"echo '<'; {command}; echo 'en''d>'", "end>")])
+        shown = self._at_console(name, [("stty -echo; PS1=; echo rea''dy", "ready"),
+                                        (f"echo '<'; {command}; echo 'en''d>'", "end>")])
         return re.search(r"<\r?\n(.*?)\r?\nend>", shown, re.S)[1].replace("\r", "")
 
 
 @pytest.fixture(scope="module")
-def reader(hypervisor, gzipped_hypervisor, tmp_path_factory):
+def reader(gzipped_hypervisor, tmp_path_factory):
     """Debian with GRUB on a disk, an empty second disk, the package in /root."""
-    del hypervisor
     directory = tmp_path_factory.mktemp("guide")
     source = host.Host()
     disk = source.copy(directory / "disk.img")

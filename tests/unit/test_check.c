@@ -30,15 +30,6 @@ static int begin(void **state)
     return 0;
 }
 
-static int end(void **state)
-{
-    host_set_current(control->vcpu[0]);
-    assert_invariants();
-    assert_true(host_domain_destroy(guest));
-    assert_invariants();
-    return 0;
-}
-
 static int end_of_dead(void **state)
 {
     softirq_run_no_schedule();
@@ -335,7 +326,7 @@ static void test_key(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define T(f) cmocka_unit_test_setup_teardown(f, begin, guest_end)
     const struct CMUnitTest tests[] = {
         T(test_references), T(test_shared_pages), T(test_vcpu_info), T(test_many), T(test_a_domain_that_goes),
         T(test_grant_counts), T(test_handles), T(test_channels), T(test_interdomain), T(test_virqs),

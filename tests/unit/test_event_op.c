@@ -31,15 +31,6 @@ static int begin(void **state)
     return 0;
 }
 
-static int end(void **state)
-{
-    host_set_current(control->vcpu[0]);
-    assert_invariants();
-    assert_true(host_domain_destroy(guest));
-    assert_invariants();
-    return 0;
-}
-
 static long op(unsigned cmd, const void *arg)
 {
     return call_through(do_event_channel_op, (struct hypercall_args){ { cmd, (unsigned long)arg } });
@@ -183,7 +174,7 @@ static void test_fifo_is_dumped(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define T(f) cmocka_unit_test_setup_teardown(f, begin, guest_end)
     const struct CMUnitTest tests[] = {
         T(test_not_readable), T(test_answer_not_writable), T(test_send_by_the_old_call), T(test_ports_that_are_none),
         T(test_dying_domain_gets_no_ports), T(test_pirqs), T(test_fifo_frames_are_noted), T(test_fifo_is_dumped),

@@ -17,15 +17,6 @@ static int begin(void **state)
     return 0;
 }
 
-static int end(void **state)
-{
-    host_set_current(control->vcpu[0]);
-    assert_invariants();
-    assert_true(host_domain_destroy(guest));
-    assert_invariants();
-    return 0;
-}
-
 static long call(unsigned op, const void *arg) { return do_sched_op(&(struct hypercall_args){ { op, (unsigned long)arg } }); }
 
 static long call_compat(unsigned op, unsigned long arg)
@@ -175,7 +166,7 @@ static void test_poll(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define T(f) cmocka_unit_test_setup_teardown(f, begin, guest_end)
     const struct CMUnitTest tests[] = {
         T(test_unknown_operations), T(test_not_readable), T(test_yield), T(test_block), T(test_block_with_an_event),
         T(test_shutdown), T(test_shutdown_code), T(test_remote_shutdown), T(test_watchdogs), T(test_poll),
