@@ -1,63 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""`./lab test`: the unit tests, those that race under ThreadSanitizer, and the static
-analysers on this machine, then the system tests under QEMU, and one closing line
-that counts them all."""
+"""`./lab test`: the unit tests, then the system tests under QEMU and, beside them,
+the other checks of this machine; and one closing line that counts them all."""
+import contextlib
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
 
-from labkit import packages, paths
+from labkit import checks, packages, paths
 from labkit.ui import step
 
 SYSTEM = paths.ROOT / "tests" / "system"
-
-
-def _make(target, pattern):
-    """`make TARGET`, shown as it goes: its status, and the last line that matches, or None."""
-    step(f"make {target}")
-    found = None
-    with subprocess.Popen(["make", "-C", str(paths.ROOT), target], text=True,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT) as process:
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            found = re.match(pattern, line) or found
-    return process.returncode, found
-
-
-def _counts(target):
-    """A target that ends with its counts: [passed, failed, skipped]. A run that
-    fails, or does not tell its counts, is at least one failure."""
-    status, match = _make(target, target + r": (\d+) passed, (\d+) failed, (\d+) skipped")
-    if match is None:
-        return [0, 1, 0]
-    counts = [int(number) for number in match.groups()]
-    if status and not counts[1]:
-        counts[1] = 1
-    return counts
-
-
-def _coverage():
-    """`make coverage`: its closing line, and how it counts: one more test,
-    which fails when the unit tests run too little of a room."""
-    status, match = _make("coverage", r"coverage: .*")
-    line = match.group() if match else "coverage: unknown"
-    return line, [0, 1, 0] if status or not match else [1, 0, 0]
-
-
-def on_this_machine():
-    """The unit tests, how much they run, those that race once more under
-    ThreadSanitizer, and the static analysers, each of which is one test: the
-    line about coverage, and the counts."""
-    packages.install(packages.BUILD + packages.STATIC)
-    unit = _counts("unit")
-    covered, counts = _coverage()
-    return covered, [sum(each) for each in zip(unit, counts, _counts("tsan"), _counts("static"))]
-
-
 NOTHING_COLLECTED = 5   # pytest's status
 
 
@@ -85,20 +39,30 @@ def _counted(arguments):
     return counts
 
 
-def system(hypervisor, expression, long):
-    """The system tests, or those `expression` selects, on one hypervisor.
-    `long`: the long ones in place of the others."""
+def _sum(*counts):
+    return [sum(each) for each in zip(*counts)]
+
+
+def _selection(hypervisor, expression, long):
+    """pytest's arguments, and which of the marks: the system tests, or those that
+    `expression` selects, on one hypervisor. `long`: the long ones in place of the others."""
     # The compiler is for the tests' own programs and guests.
     packages.install(packages.BUILD + packages.RUN)
-    step("system tests")
     arguments = [f"--hypervisor={hypervisor}", str(SYSTEM)]
-    if expression:
-        arguments += ["-k", expression]
-    marked = "long" if long else "not long"
-    # Modules whose machines have one CPU share this machine's; the others want it for themselves.
-    together = ["-m", f"{marked} and one_cpu", "-n", str(min(2, os.cpu_count())), "--dist", "loadfile"]
-    counts = _counted(arguments + together)
-    return [a + b for a, b in zip(counts, _counted(arguments + ["-m", f"{marked} and not one_cpu"]))]
+    return arguments + (["-k", expression] if expression else []), "long" if long else "not long"
+
+
+def _sharing(arguments, marked):
+    """Modules whose machines have one CPU, as many at a time as this one has."""
+    step("system tests that share the CPUs")
+    return _counted([*arguments, "-m", f"{marked} and one_cpu", "-n", str(min(2, os.cpu_count())),
+                     "--dist", "loadfile"])
+
+
+def _alone(arguments, marked):
+    """The others, which want all CPUs, but not all the time."""
+    step("system tests that do not")
+    return _counted([*arguments, "-m", f"{marked} and not one_cpu"])
 
 
 def names():
@@ -108,12 +72,19 @@ def names():
 
 def run(hypervisor_of, only_system, expression, long):
     """Everything, or a selection. `hypervisor_of` builds or finds what to boot,
-    late, so that the tests before run even if it fails."""
+    late, so that the unit tests run even if it fails."""
+    everything = not only_system and not expression and not long
     totals, covered = [0, 0, 0], None
-    if not only_system and not expression and not long:
-        covered, totals = on_this_machine()
-    counts = system(hypervisor_of(), expression, long)
-    totals = [a + b for a, b in zip(totals, counts)]
+    if everything:
+        checks.install()
+        totals = checks.unit()
+    selection = _selection(hypervisor_of(), expression, long)
+    totals = _sum(totals, _sharing(*selection))
+    with checks.Beside() if everything else contextlib.nullcontext() as beside:
+        totals = _sum(totals, _alone(*selection))
+        if beside:
+            covered, counts = beside.finish()
+            totals = _sum(totals, counts)
     if covered:
         print(covered)
     print("{} passed, {} failed, {} skipped".format(*totals), flush=True)

@@ -107,16 +107,17 @@ class Guest:
     and answering; destroyed on exit if the test has not ended it."""
 
     def __init__(self, dom0, name, *, vcpus=1, memory=192, ip=None, disk=True, vif=True,
-                 settings="", arguments=""):
+                 more_disks=(), settings="", arguments=""):
         self.dom0 = dom0
         self.name = name
         self.ip = ip or "10.17.0.2"
         self.volume = f"/dev/lab/{name}" if disk else None
+        disks = [f'"{each}"' for each in ([f"phy:{self.volume},xvda,w"] if disk else []) + list(more_disks)]
         lines = [f'name = "{name}"', f"memory = {memory}", f"vcpus = {vcpus}",
                  'kernel = "/boot/vmlinuz"', 'ramdisk = "/boot/guest-initrd"',
                  f'extra = "console=hvc0 quiet norandmaps lab.agent=console lab.name={name}'
                  f' lab.ip={self.ip} {arguments}"',
-                 f'disk = [ "phy:{self.volume},xvda,w" ]' if disk else "",
+                 f"disk = [ {', '.join(disks)} ]" if disks else "",
                  'vif = [ "bridge=xenbr0" ]' if vif else "", settings]
         self.config = "\n".join(lines) + "\n"
 

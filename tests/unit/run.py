@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 
-TIMEOUT = 60
+TIMEOUT = 300     # a program may run beside machines that leave it little time
 
 
 def run(program):

@@ -30,10 +30,10 @@ def _images(dom0):
 def _guest(images):
     """Its root lies on the network block device; it has a file and a qcow2 image
     besides, and two cards."""
-    guest = images.guest("many", disk=False, vif=False, settings=(
-        f'disk = [ "phy:{ROOT_OVER_NBD},xvda,w", "file:{IMAGES}/raw.img,xvdb,w",'
-        f' "format=qcow2,vdev=xvdc,access=rw,target={IMAGES}/over.qcow2" ]\n'
-        f'vif = [ "bridge=xenbr0", "bridge=xenbr0,mac={MAC[1]}" ]'))
+    guest = images.guest("many", disk=False, vif=False, more_disks=[
+        f"phy:{ROOT_OVER_NBD},xvda,w", f"file:{IMAGES}/raw.img,xvdb,w",
+        f"format=qcow2,vdev=xvdc,access=rw,target={IMAGES}/over.qcow2"
+    ], settings=f'vif = [ "bridge=xenbr0", "bridge=xenbr0,mac={MAC[1]}" ]')
     with guest:
         yield guest
 
