@@ -135,13 +135,13 @@ class Machine:
     """QEMU and its lines: `console` is COM1, `agent` COM2. Use it in a `with`."""
 
     def __init__(self, name, *, memory=2048, cpus=2, machine="pc", cpu=None,
-                 reboots=False, counted=False, extra=()):
+                 reboots=False, counted=False, extra=(), qemu=("qemu-system-x86_64",)):
         self.log = _new_log(name)
         self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="lab-"))
         self.console = Line(self.scratch / "console", self.log / "console.log")
         self.agent = Line(self.scratch / "agent", self.log / "agent.log")
         # QEMU must not outlive the lab, however the lab ends.
-        self.command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64",
+        self.command = ["setpriv", "--pdeathsig", "KILL", *qemu,
                         *accel.options(cpu, counted), "-machine", machine,
                         "-smp", str(cpus), "-m", str(memory), "-display", "none",
                         "-serial", f"unix:{self.console.path}",

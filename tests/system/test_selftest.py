@@ -6,8 +6,9 @@ import subprocess
 
 import pytest
 
-from labkit import paths
+from labkit import backports, paths
 from labkit.qemu import Machine
+from labkit.ui import LabError
 
 # Name -> QEMU's CPU, number of CPUs, machine type, more of the hypervisor's command line.
 MACHINES = {
@@ -17,7 +18,7 @@ MACHINES = {
     "no-nx": ("qemu64,-nx", 1, "pc", ""),
     "many": ("max,-smap", 8, "q35", ""),
     "maxcpus": ("max,-smap", 4, "pc", "maxcpus=2"),
-    "x2apic": ("max,-smap,+x2apic", 2, "q35", "x2apic=on"), # newer QEMUs emulate it
+    "x2apic": ("max,-smap,+x2apic", 2, "q35", "x2apic=on"), # on a QEMU that emulates it
     "acpi-timer": ("max,-smap", 1, "pc", "clocksource=acpi"),
     "pit": ("max,-smap", 1, "q35", "clocksource=pit"),
     "smap": ("max", 2, "q35", ""),              # the guest never does an IRET itself
@@ -34,17 +35,23 @@ def _selftest():
     return paths.ROOT / "build" / "guests" / "selftest.elf"
 
 
+def _new_qemu():
+    """Debian 12's own does not know x2APIC without KVM; that of its backports does."""
+    try:
+        return {"qemu": backports.qemu()}
+    except LabError as error:
+        pytest.skip(str(error))
+
+
 @pytest.mark.parametrize("kind", MACHINES)
 def test_selftest(hypervisor, selftest, kind):
     cpu, cpus, machine_type, words = MACHINES[kind]
-    machine = Machine(f"selftest-{kind}", memory=512, cpus=cpus, machine=machine_type, cpu=cpu)
+    more = _new_qemu() if kind == "x2apic" else {}
+    machine = Machine(f"selftest-{kind}", memory=512, cpus=cpus, machine=machine_type, cpu=cpu, **more)
     machine.command += ["-kernel", str(hypervisor), "-append",
                         f"console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all dom0_mem=64M noreboot {words}",
                         "-nic", "none", "-initrd", str(selftest)]
     with machine:
-        machine.console.wait(r"CPU", 30)
-        if "doesn't support requested feature" in machine.errors():
-            pytest.skip("this QEMU does not emulate the feature")
         match, _ = machine.console.wait(r"^selftest: (\d+) passed, (\d+) failed", 60)
         text = machine.console.text()
         if "Zelo" in text:
