@@ -163,7 +163,7 @@ BAD = {
     "text": ('kernel = "/etc/passwd"', r"kernel|loader"),
     "not PV": ('kernel = "/lab/plain64"', r"kernel|loader|ELF|Xen"),
     "truncated": ('kernel = "/tmp/truncated"', r"kernel|loader|decompress|panic"),
-    "memory": (KERNEL.replace("/boot/guest-initrd", "/tmp/huge"), r"ramdisk.*(too large|Out of memory)"),
+    "memory": (KERNEL.replace("/boot/guest-initrd", "/tmp/huge"), r"too large.*Out of memory"),
 }
 
 

@@ -63,8 +63,8 @@ def test_large(dom0):
     with dom0.guest("own", vcpus=8, memory=4096) as guest:
         assert int(guest.check("nproc")) == 8
         assert int(guest.check("awk '/MemTotal/ {print $2}' /proc/meminfo")) > 3800 << 10
-        guest.check("mount -o remount,size=3500M /dev/shm; head -c 3G /dev/zero >/dev/shm/big"
-                    " && [ $(stat -c %s /dev/shm/big) = $((3 << 30)) ]", 200)
+        guest.check("mount -o remount,size=3500M /dev/shm; dd if=/dev/zero of=/dev/shm/big bs=1M count=3072"
+                    " && [ $(stat -c %s /dev/shm/big) = $((3 << 30)) ]", 300)
 
 
 def _diskless(name, memory, vcpus):
@@ -94,7 +94,7 @@ DOMAIN = """<domain type='xen'><name>virtual</name><memory unit='MiB'>192</memor
 
 @pytest.fixture(name="libvirt", scope="module")
 def _libvirt(dom0):
-    dom0.check("mkdir -p /run/libvirt; tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id;"
+    dom0.check("mkdir -p /run/libvirt /var/log/libvirt; tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id;"
                " libvirtd -d --pid-file /run/libvirtd.pid", 60)
     dom0.wait_until(f"{URI} list >/dev/null 2>&1", 30)
     yield dom0
