@@ -65,9 +65,12 @@ class Reader:
         return ""
 
     def _at_console(self, name, talk):
-        """Type lines, each until its pattern shows; returns what the terminal showed."""
+        """Type lines, each until its pattern shows; returns what the terminal showed.
+        What is typed before xl listens is lost: it does when something came of a newline."""
         steps = ['seen=0; await() { n=0; until tail -c +$((seen + 1)) /tmp/console | grep -q "$1"; do sleep 0.3;'
-                 ' n=$((n + 1)); [ $n -lt 900 ] || break; done; seen=$(stat -c %s /tmp/console); }']
+                 ' n=$((n + 1)); [ $n -lt 900 ] || break; done; seen=$(size); }',
+                 "size() { stat -c %s /tmp/console; }; first=$(size)",
+                 "until [ $(size) -gt $first ]; do printf '\\r'; sleep 2; done"]
         steps += [f"printf '%s\\r' {shlex.quote(typed)}; await {shlex.quote(until)}" for typed, until in talk]
         script = "\n".join([*steps, "printf '\\035'; sleep 1"])
         self.check(f": >/tmp/console; (sleep 1; {script}) | timeout 600 script -qfec 'xl console {name}' /tmp/console"
