@@ -84,7 +84,7 @@ class Reader:
         """What a command prints in a machine at whose console root is logged in."""
         shown = self._at_console(name, [("stty -echo; PS1=; echo rea''dy", "ready"),
                                         (f"echo '<'; {command}; echo 'en''d>'", "end>")])
-        return re.search(r"<\r?\n(.*?)\r?\nend>", shown, re.S)[1].replace("\r", "")
+        return re.search(r"<\r?\n(.*?)(?:\r?\n)?end>", shown, re.S)[1].replace("\r", "")
 
 
 @pytest.fixture(scope="module")

@@ -44,12 +44,12 @@ def test_a_hundred(dom0):
     dom0.check(f"cat >/tmp/t.cfg <<'X'\n{tiny('t@', 'idle', memory=4)}X\n"
                f"for n in $(seq {MANY}); do sed s/@/$n/ /tmp/t.cfg >/tmp/t$n.cfg; done")
     before = _settled(dom0)
-    dom0.check(_each("create", f"1 {MANY // 2}", 1), 240)
-    dom0.check(_each("create", f"{MANY // 2 + 1} {MANY}", 8), 240)
+    dom0.check(_each("create", f"1 {MANY // 2}", 1), 600)
+    dom0.check(_each("create", f"{MANY // 2 + 1} {MANY}", 8), 600)
     _all_live(dom0)
     dom0.alive()
-    dom0.check(_each("destroy", f"1 {MANY // 2}", 8), 240)
-    dom0.check(_each("destroy", f"{MANY // 2 + 1} {MANY}", 1), 240)
+    dom0.check(_each("destroy", f"1 {MANY // 2}", 8), 600)
+    dom0.check(_each("destroy", f"{MANY // 2 + 1} {MANY}", 1), 600)
     assert dom0.names() == []
     assert dom0.check("xenstore-list /local/domain").split() == ["0"]
     assert 0 <= before - _settled(dom0) < MANY / 6
