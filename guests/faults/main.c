@@ -5,6 +5,9 @@
  * second, and so on until all succeed.  Each time it has to end in a clean
  * error, with every page and every small object given back.
  *
+ * With a word on its command line it shows instead how the build's other checks
+ * end the machine: "shift" (undefined behaviour) or "locks" (wrong order).
+ *
  * Prints PASS or FAIL for each with how many allocations failed and how many of
  * these it could do without, "faults: N passed, N failed" at last, and asks
  * for the invariants after each (debug key v).
@@ -23,17 +26,21 @@ static unsigned passed, failed;
 
 /* --- the faults --- */
 
+static long debug_op(uint64_t op, uint64_t a1, uint64_t a2)
+{
+    return hypercall(ZELO_DEBUG_HYPERCALL, op, a1, a2, 0, 0, 0);
+}
+
 static uint64_t faults_arm(domid_t id, uint64_t n)
 {
-    return (uint64_t)hypercall(ZELO_DEBUG_HYPERCALL, ZELO_DEBUG_FAIL_ALLOCATION, id, n, 0, 0, 0);
+    return (uint64_t)debug_op(ZELO_DEBUG_FAIL_ALLOCATION, id, n);
 }
 
 struct usage { uint64_t pages, objects; };
 
 static struct usage usage_now(void)
 {
-    return (struct usage){ tools_free_pages(),
-                           (uint64_t)hypercall(ZELO_DEBUG_HYPERCALL, ZELO_DEBUG_OBJECTS, 0, 0, 0, 0, 0) };
+    return (struct usage){ tools_free_pages(), (uint64_t)debug_op(ZELO_DEBUG_OBJECTS, 0, 0) };
 }
 
 static bool same_usage(uint64_t before)
@@ -395,7 +402,7 @@ static long event_queues(void)
     return rc ? rc : HC2(event_channel_op, EVTCHNOP_expand_array, PTR(&more));
 }
 
-void guest_main(void)
+static void try_all(void)
 {
     static const struct work all[] = {
         { "domain creation", creation, 0, KEEPS_NOTHING },
@@ -410,11 +417,23 @@ void guest_main(void)
         { "event queues", event_queues, 0, KEEPS_ON_SUCCESS },
     };
 
-    HC3(vcpu_op, VCPUOP_stop_periodic_timer, 0, 0);
     for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
         run(&all[i]);
         if (all[i].attempt == whole_domain)
             run_shadowed();
     }
     print("faults: %u passed, %u failed\n", passed, failed);
+}
+
+void guest_main(void)
+{
+    HC3(vcpu_op, VCPUOP_stop_periodic_timer, 0, 0);
+    if (debug_op(ZELO_DEBUG_OBJECTS, 0, 0) <= 0)
+        print("faults: not a debug build\n");
+    else if (start_info->cmd_line[0] == 's')
+        print("faults: shifted: %ld %ld\n", debug_op(ZELO_DEBUG_SHIFT, 31, 0), debug_op(ZELO_DEBUG_SHIFT, 32, 0));
+    else if (start_info->cmd_line[0] == 'l')
+        print("faults: locked: %ld\n", debug_op(ZELO_DEBUG_LOCKS, 0, 0));
+    else
+        try_all();
 }

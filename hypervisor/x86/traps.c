@@ -200,7 +200,9 @@ void trap_in_hypervisor(struct cpu_user_regs *regs)
         return;
     if (shadow_fault_in_hypervisor(regs) || exception_fixup(regs))
         return;
-    trap_fatal(regs, "Unexpected exception in the hypervisor");
+    /* Debug builds run into a UD2 where C says nothing of what happens, others where the compiler saw that nothing can. */
+    trap_fatal(regs, regs->entry_vector == TRAP_UD ? "Undefined behaviour in the hypervisor"
+                                                   : "Unexpected exception in the hypervisor");
 }
 
 /*

@@ -17,5 +17,9 @@
 #define ZELO_DEBUG_FAIL_ALLOCATION 0
 /* (op): how many small objects are in use (core/slab.c); whole pages are told by XEN_SYSCTL_physinfo. */
 #define ZELO_DEBUG_OBJECTS 1
+/* (op, n): 1 shifted by n. From 32 on C leaves that undefined, which a debug build has to notice: it panics. */
+#define ZELO_DEBUG_SHIFT 2
+/* (op): takes two locks in the wrong order: panics. */
+#define ZELO_DEBUG_LOCKS 3
 
 #endif
