@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Zelo: `make` leaves the multiboot image at build/zelo.elf and build/zelo.gz.
-#   make DEBUG=1      the same in build/debug, with lock-order checks
+#   make DEBUG=1      the same in build/debug, which checks itself: docs/architecture.md
 #   make unit         builds and runs the host unit tests
 #   make coverage     how much of core and pv they run
 #   make tsan         those in which CPUs race, under ThreadSanitizer

@@ -485,6 +485,8 @@ static void test_hypercall(void **state)
 
     assert_int_equal(debug_op(guest, ZELO_DEBUG_OBJECTS, 0, 0), -EPERM);
     assert_int_equal(debug_op(control, 77, 0, 0), -EOPNOTSUPP);
+    assert_int_equal(debug_op(control, ZELO_DEBUG_SHIFT, 31, 0), 1L << 31);
+    assert_true(HOST_PANICS(debug_op(control, ZELO_DEBUG_LOCKS, 0, 0)));
     assert_int_equal(debug_op(control, ZELO_DEBUG_FAIL_ALLOCATION, 0x10000, 1), -EINVAL);
     assert_int_equal(debug_op(control, ZELO_DEBUG_FAIL_ALLOCATION, guest->id, 2), 0);
     assert_non_null(object = mem_alloc(PAGE_SIZE)); /* domain 0's: not counted */
