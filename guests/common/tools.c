@@ -22,7 +22,7 @@ long tools_sysctl(struct xen_sysctl *op, uint32_t cmd)
 
 uint64_t tools_free_pages(void)
 {
-    struct xen_sysctl op;
+    struct xen_sysctl op = { 0 };
 
     return tools_sysctl(&op, XEN_SYSCTL_physinfo) ? 0 : op.u.physinfo.free_pages;
 }
@@ -144,7 +144,7 @@ long tools_start(domid_t id, const xen_pfn_t *frames)
 
 long tools_destroy(domid_t id)
 {
-    struct xen_domctl op;
+    struct xen_domctl op = { 0 };
 
     return tools_domctl(&op, XEN_DOMCTL_destroydomain, id);
 }
