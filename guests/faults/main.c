@@ -278,7 +278,7 @@ static long creation(void)
 
 static long grant_table(void)
 {
-    xen_pfn_t frame;
+    xen_pfn_t frame = 0;
     gnttab_setup_table_t op = { .dom = DOMID_SELF, .nr_frames = 1 };
 
     set_xen_guest_handle(op.frame_list, &frame);
@@ -292,7 +292,7 @@ static long grant_mapping(void)
 {
     static grant_entry_v1_t *table;
     static char *shared;
-    xen_pfn_t frame;
+    xen_pfn_t frame = 0;
     gnttab_setup_table_t setup = { .dom = DOMID_SELF, .nr_frames = 1 };
 
     if (!table) {
