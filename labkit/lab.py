@@ -55,6 +55,12 @@ def build_debug():
         return _make("the hypervisor with its checks", paths.ZELO_DEBUG, "DEBUG=1")
 
 
+def build_guest(name):
+    """The path of one of guests/."""
+    with paths.locked("guests"):
+        return _make("the tiny guests", paths.ROOT / "build" / "guests" / f"{name}.elf", "guests")
+
+
 def hypervisor(word):
     """The file to boot: ours (built first) for None, Debian's for `xen`."""
     if word is None:

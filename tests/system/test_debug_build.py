@@ -2,12 +2,11 @@
 """The build that checks itself (`make DEBUG=1`): the order of locks, undefined
 behaviour, the invariants, and each allocation failing once."""
 import re
-import subprocess
 
 import pytest
 
 from dom0 import Dom0, tiny
-from labkit import lab, paths
+from labkit import lab
 from labkit.qemu import Machine
 
 CREATE = "/tmp/domain.cfg"
@@ -15,12 +14,10 @@ CREATE = "/tmp/domain.cfg"
 
 def _tiny_guest(hypervisor, guest, cpus, words=""):
     """A machine with one of guests/ as domain 0, and words for it."""
-    subprocess.run(["make", "-s", "-C", str(paths.ROOT), "guests"], check=True)
-    image = paths.ROOT / "build" / "guests" / f"{guest}.elf"
     machine = Machine(f"debug-{guest}", memory=512, cpus=cpus)
     machine.command += ["-kernel", str(hypervisor), "-nic", "none", "-append",
                         "console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all dom0_mem=64M noreboot",
-                        "-initrd", f"{image} {words}"]
+                        "-initrd", f"{lab.build_guest(guest)} {words}"]
     return machine
 
 
