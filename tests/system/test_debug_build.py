@@ -70,11 +70,8 @@ def test_checks_are_there(debug_hypervisor, word, says):
 def _checked(debug_hypervisor, programs):
     """Linux as domain 0 on it."""
     with Dom0.with_guests(lab.Config(hypervisor=debug_hypervisor, name="debug", cpus=1), programs) as dom0:
-        dom0.check(f"cat >{CREATE} <<'X'\n{tiny('small', 'idle', DISK)}X\n/lab-volume small", 120)
+        dom0.check(f"cat >{CREATE} <<'X'\n{tiny('small', 'idle')}X")
         yield dom0
-
-
-DISK = 'disk = [ "phy:/dev/lab/small,xvda,w" ]'
 
 
 def _asks_for_invariants(dom0):
