@@ -54,7 +54,7 @@ def test_faults(debug_hypervisor):
 
 @pytest.mark.one_cpu
 @pytest.mark.parametrize("word, says", [("shift", "Undefined behaviour in the hypervisor"),
-                                        ("locks", "Lock order: level")])
+                                        ("locks", "Lock order: level")], ids=["shift", "locks"])
 def test_checks_are_there(debug_hypervisor, word, says):
     """What a check finds ends the machine, with the place."""
     machine = _tiny_guest(debug_hypervisor, "faults", 1, word)
@@ -112,9 +112,9 @@ def test_creation_fails(checked):
     checked.check(f"xl create -q {CREATE}", 120)
     asked = int(checked.check("/lab/fail_allocation 0"))
     checked.check("xl destroy small", 60)
-    assert asked > 50
+    assert asked > 20
     before, failures = _settled(checked), 0
-    for number in range(1, asked, asked // 12):
+    for number in range(1, asked + 1, 3):
         checked.check(f"/lab/fail_allocation {number}")
         failures += checked.run(f"xl create -q {CREATE}", 120).status != 0
         checked.check("/lab/fail_allocation 0; ! xl domid small >/dev/null 2>&1 || xl destroy small", 60)
