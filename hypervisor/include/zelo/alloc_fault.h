@@ -13,7 +13,7 @@
 
 #ifdef ZELO_DEBUG
 
-/* The n-th allocation from now fails (0: none) of those that vCPUs of the domain ask for; returns how many asked since the last. */
+/* The n-th allocation from now fails (0: none) of those that vCPUs of the domain ask for. Returns how many the last saw. */
 u64 alloc_fault_arm(domid_t id, u64 n);
 /* Asked by the allocators, whatever is asked of them: true if it shall fail. */
 bool alloc_fault_now(void);
