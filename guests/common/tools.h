@@ -22,7 +22,7 @@ long tools_sysctl(struct xen_sysctl *op, uint32_t cmd);
 uint64_t tools_free_pages(void);
 void tools_debug_key(char key);
 
-/* A domain with one vCPU that may have so many pages, as libxl asks for one. *id names it even if a later step failed. */
+/* A domain with one vCPU that may have so many pages, as libxl asks for one. *id names it, whatever failed after. */
 long tools_create(domid_t *id, unsigned pages);
 /* So many pages, their frames written to the list. */
 long tools_populate(domid_t id, xen_pfn_t *frames, unsigned pages);

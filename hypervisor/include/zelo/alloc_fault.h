@@ -13,7 +13,8 @@
 
 #ifdef ZELO_DEBUG
 
-/* The n-th allocation from now fails (0: none) of those that vCPUs of the domain ask for. Returns how many the last saw. */
+/* Of the allocations that vCPUs of the domain ask for from now on, the n-th fails (0: none). Returns how
+ * many there were since the call before. */
 u64 alloc_fault_arm(domid_t id, u64 n);
 /* Asked by the allocators, whatever is asked of them: true if it shall fail. */
 bool alloc_fault_now(void);
