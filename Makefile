@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Zelo: `make` leaves the multiboot image at build/zelo.elf and build/zelo.gz.
-#   make DEBUG=1      the same in build/debug, with lock-order checks
+#   make DEBUG=1      the same in build/debug, which checks itself: docs/architecture.md
 #   make unit         builds and runs the host unit tests
 #   make coverage     how much of core and pv they run
 #   make tsan         those in which CPUs race, under ThreadSanitizer
@@ -33,6 +33,8 @@ HV_CPPFLAGS := -MMD -MP -D__XEN_TOOLS__ -Ihypervisor/include -Ihypervisor/x86/in
         -isystem $(B)/include
 ifdef DEBUG
 HV_CPPFLAGS += -DZELO_DEBUG
+# What C leaves undefined runs into a UD2.  -O1: most of the checks are the same, and it is built in half the time.
+HV_CFLAGS += -O1 -fsanitize=undefined -fsanitize-undefined-trap-on-error
 endif
 
 all: $(B)/zelo.elf $(B)/zelo.gz

@@ -32,16 +32,33 @@ class Config:
     qemu: list = dataclasses.field(default_factory=list)
 
 
-def build():
-    """Plain `make`, quiet unless it fails; returns the hypervisor's path."""
+def _make(what, target, *arguments):
+    """`make`, quiet unless it fails; returns what it made."""
     packages.install(packages.BUILD)
-    step("building the hypervisor")
-    result = subprocess.run(["make", "-C", str(paths.ROOT)], text=True, check=False,
+    step(f"building {what}")
+    result = subprocess.run(["make", "-C", str(paths.ROOT), *arguments], text=True, check=False,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT)
-    if result.returncode or not paths.ZELO.exists():
+    if result.returncode or not target.exists():
         raise LabError(f"the build failed:\n{result.stdout[-4000:]}")
-    return paths.ZELO
+    return target
+
+
+def build():
+    """The hypervisor's path."""
+    return _make("the hypervisor", paths.ZELO)
+
+
+def build_debug():
+    """The path of the one that checks itself."""
+    with paths.locked("debug"):
+        return _make("the hypervisor with its checks", paths.ZELO_DEBUG, "DEBUG=1")
+
+
+def build_guest(name):
+    """The path of one of guests/."""
+    with paths.locked("guests"):
+        return _make("the tiny guests", paths.ROOT / "build" / "guests" / f"{name}.elf", "guests")
 
 
 def hypervisor(word):

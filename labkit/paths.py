@@ -10,6 +10,7 @@ LAB = pathlib.Path(os.environ.get("ZELO_LAB_DIR", ROOT / "build" / "lab")).resol
 LOG = LAB / "log"
 ASSETS = ROOT / "labkit"
 ZELO = ROOT / "build" / "zelo.elf"
+ZELO_DEBUG = ROOT / "build" / "debug" / "zelo.elf"
 ZELO_GZ = ROOT / "build" / "zelo.gz"
 ZELO_SYMBOLS = ROOT / "build" / "zelo.syms"
 

@@ -15,8 +15,6 @@ static char shared_info_page[PAGE_SIZE] __attribute__((aligned(4096)));
 static char console_page[PAGE_SIZE] __attribute__((aligned(4096)));
 static bool console_mapped;
 
-void *memset(void *d, int c, size_t n);
-void *memcpy(void *d, const void *s, size_t n);
 void *memset(void *d, int c, size_t n)
 {
     for (char *p = d; n--;)

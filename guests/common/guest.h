@@ -21,6 +21,8 @@
 #include <xen/version.h>
 
 #define PAGE_SIZE 4096UL
+void *memset(void *d, int c, size_t n);
+void *memcpy(void *d, const void *s, size_t n);
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* What the entry code saves; see start.S. */

@@ -15,6 +15,7 @@
  * again all CPUs are flushed, unless they have been since.  One flush starts a
  * new tick and serves all frames freed before it.
  */
+#include <zelo/alloc_fault.h>
 #include <zelo/check.h>
 #include <zelo/cpumask.h>
 #include <zelo/domain.h>
@@ -222,7 +223,7 @@ struct page *heap_alloc_pages_for(struct domain *d, unsigned order, u32 flags)
     u64 mfn;
     bool ok;
 
-    if (order > HEAP_MAX_ORDER)
+    if (order > HEAP_MAX_ORDER || alloc_fault_now())
         return NULL;
     if (bits)
         zones = bits <= PAGE_SHIFT ? 1 : MIN(bits - PAGE_SHIFT + 1, (unsigned)ZONES);

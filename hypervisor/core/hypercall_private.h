@@ -11,6 +11,10 @@ extern hypercall_fn *const hypercall_table[HYPERCALL_NUMBERS];
 
 /* core/multicall.c */
 hypercall_fn do_multicall;
+#ifdef ZELO_DEBUG
+/* core/debug_op.c */
+hypercall_fn do_debug_op;
+#endif
 
 /*
  * The hypercall this CPU is in.  One runs from entry to return on one CPU (it

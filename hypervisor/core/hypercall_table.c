@@ -3,6 +3,7 @@
 #include "hypercall_private.h"
 
 #include <zelo/console.h>
+#include <zelo/debug_op.h>
 #include <zelo/domain.h>
 #include <zelo/memory.h>
 
@@ -44,4 +45,7 @@ hypercall_fn *const hypercall_table[HYPERCALL_NUMBERS] = {
     [__HYPERVISOR_sysctl] = do_sysctl,
     [__HYPERVISOR_domctl] = do_domctl,
     [__HYPERVISOR_mca] = do_mca,
+#ifdef ZELO_DEBUG
+    [ZELO_DEBUG_HYPERCALL] = do_debug_op,
+#endif
 };

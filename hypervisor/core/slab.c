@@ -9,6 +9,7 @@
  * The lock is taken with interrupts off: callers may hold a lock that interrupt
  * handlers want too.
  */
+#include <zelo/alloc_fault.h>
 #include <zelo/lib.h>
 #include <zelo/lock.h>
 #include <zelo/log.h>
@@ -69,6 +70,8 @@ static void *slab_alloc(unsigned c)
     union slab_word w;
     void *obj;
 
+    if (alloc_fault_now())
+        return NULL;
     spin_lock_irqsave(&slab_lock, flags);
     if (partial[c] == PAGE_LINK_NONE) {
         spin_unlock_irqrestore(&slab_lock, flags);
@@ -88,6 +91,7 @@ static void *slab_alloc(unsigned c)
     WRITE_ONCE(p->type, w.raw);
     spin_unlock_irqrestore(&slab_lock, flags);
     memset(obj, 0, 1u << (c + CLASS_MIN_SHIFT));
+    alloc_objects_add(1);
     return obj;
 }
 
@@ -121,6 +125,7 @@ static void slab_free(struct page *p, void *v)
     union slab_word w = { .raw = READ_ONCE(p->type) };
 
     BUG_ON(off % (1u << (w.index + CLASS_MIN_SHIFT)));
+    alloc_objects_add(-1);
     spin_lock_irqsave(&slab_lock, flags);
     w.raw = READ_ONCE(p->type);
     BUG_ON(!w.used || w.first_free == off / 16);

@@ -115,7 +115,7 @@ static void upper_drop(u64 e, unsigned level)
 
 static bool slot_is_ours(const u64 *pte, unsigned level)
 {
-    unsigned slot = ((vaddr_t)pte & PAGE_OFFSET_MASK) / sizeof(*pte);
+    unsigned slot = (unsigned)(((vaddr_t)pte & PAGE_OFFSET_MASK) / sizeof(*pte));
 
     return level == 4 && slot >= L4_SLOT_FIRST && slot <= L4_SLOT_LAST;
 }

@@ -200,7 +200,9 @@ void trap_in_hypervisor(struct cpu_user_regs *regs)
         return;
     if (shadow_fault_in_hypervisor(regs) || exception_fixup(regs))
         return;
-    trap_fatal(regs, "Unexpected exception in the hypervisor");
+    /* A UD2 stands where C leaves undefined what happens: in debug builds everywhere, else where gcc was sure of it. */
+    trap_fatal(regs, regs->entry_vector == TRAP_UD ? "Undefined behaviour in the hypervisor"
+                                                   : "Unexpected exception in the hypervisor");
 }
 
 /*

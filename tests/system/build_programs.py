@@ -6,7 +6,7 @@ import subprocess
 SOURCE = pathlib.Path(__file__).parent / "programs"
 BARE = ["-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments"]
 TINY_KINDS = {"idle": 1, "undefined": 2, "nowhere": 3, "rubbish": 4, "wild": 5, "spin": 6}
-TOOLS = ["free_pages", "domain_info", "claim"]
+TOOLS = ["free_pages", "domain_info", "claim", "fail_allocation"]
 
 
 def _gcc(output, *arguments):

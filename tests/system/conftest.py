@@ -48,6 +48,14 @@ def hypervisor(request):
 
 
 @pytest.fixture(scope="session")
+def debug_hypervisor(hypervisor):
+    """The same with its checks built in: `make DEBUG=1`."""
+    if hypervisor.resolve() != paths.ZELO:
+        pytest.skip("another hypervisor, without a debug build to make")
+    return lab.build_debug()
+
+
+@pytest.fixture(scope="session")
 def gzipped_hypervisor(hypervisor, tmp_path_factory):
     """What `make` leaves for our own; for another the same, made here."""
     if hypervisor.resolve() == paths.ZELO:

@@ -2,12 +2,11 @@
 """A hundred domains at once: made one after the other and eight at a time, and
 the hundredth costs the hypervisor no more than the first."""
 import re
-import subprocess
 
 import pytest
 
 from dom0 import tiny
-from labkit import paths
+from labkit import lab
 from labkit.qemu import Machine
 
 MANY = 100
@@ -59,11 +58,10 @@ def test_a_hundred(dom0):
 def test_cost(hypervisor):
     """guests/crowd as domain 0 makes and destroys a hundred domains by itself, on a
     machine whose clock counts instructions: what each cost the hypervisor."""
-    subprocess.run(["make", "-s", "-C", str(paths.ROOT), "guests"], check=True)
     machine = Machine("crowd", memory=512, cpus=1, counted=True)
     machine.command += ["-kernel", str(hypervisor), "-append",
                         "console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all dom0_mem=64M noreboot",
-                        "-nic", "none", "-initrd", str(paths.ROOT / "build/guests/crowd.elf")]
+                        "-nic", "none", "-initrd", str(lab.build_guest("crowd"))]
     with machine:
         pages, _ = machine.console.wait(r"^crowd: free pages (\d+) (\d+)|^crowd: FAIL.*", 120)
         text = machine.console.text()

@@ -2,11 +2,10 @@
 """The tiny self-test guest as domain 0, on machines of many kinds: each part of
 the PV machine once, in seconds."""
 import re
-import subprocess
 
 import pytest
 
-from labkit import backports, paths
+from labkit import backports, lab
 from labkit.qemu import Machine
 from labkit.ui import LabError
 
@@ -31,8 +30,7 @@ SAYS = {"x2apic": ["Local APIC: x2APIC"], "smap": [", SMAP"], "no-nx": [", no NX
 
 @pytest.fixture(name="selftest", scope="module")
 def _selftest():
-    subprocess.run(["make", "-s", "-C", str(paths.ROOT), "guests"], check=True)
-    return paths.ROOT / "build" / "guests" / "selftest.elf"
+    return lab.build_guest("selftest")
 
 
 def _new_qemu():

@@ -23,16 +23,21 @@ struct privcmd_hypercall {
 #define IOCTL_PRIVCMD_HYPERCALL _IOC(_IOC_NONE, 'P', 0, sizeof(struct privcmd_hypercall))
 
 /* The hypervisor reads and writes the caller's memory: it has to be there. */
-static inline long hypercall(uint64_t op, uint64_t arg0, uint64_t arg1)
+static inline long hypercall3(uint64_t op, uint64_t arg0, uint64_t arg1, uint64_t arg2)
 {
     static int privcmd = -1;
-    struct privcmd_hypercall request = { .op = op, .arg = { arg0, arg1 } };
+    struct privcmd_hypercall request = { .op = op, .arg = { arg0, arg1, arg2 } };
 
     if (privcmd < 0 && ((privcmd = open("/dev/xen/privcmd", O_RDWR)) < 0 || mlockall(MCL_CURRENT))) {
         perror("privcmd");
         exit(1);
     }
     return ioctl(privcmd, IOCTL_PRIVCMD_HYPERCALL, &request);
+}
+
+static inline long hypercall(uint64_t op, uint64_t arg0, uint64_t arg1)
+{
+    return hypercall3(op, arg0, arg1, 0);
 }
 
 static inline long domctl(struct xen_domctl *op)

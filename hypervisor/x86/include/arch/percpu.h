@@ -42,9 +42,14 @@ static inline unsigned this_cpu(void) { return cpu_info()->cpu; }
 extern unsigned long percpu_offset[];
 #define DEFINE_PER_CPU(type, name) __attribute__((section(".percpu"))) __typeof__(type) percpu__##name
 #define DECLARE_PER_CPU(type, name) extern __typeof__(type) percpu__##name
-#define per_cpu(name, cpu) \
-    (*(__typeof__(percpu__##name) *)((char *)&percpu__##name + percpu_offset[cpu]))
-#define this_cpu_var(name) \
-    (*(__typeof__(percpu__##name) *)((char *)&percpu__##name + cpu_info()->percpu_offset))
+/* A copy is no part of the template, whatever the address it is found by: the compiler is not to draw conclusions. */
+static inline void *percpu_copy(void *template, unsigned long offset)
+{
+    __asm__("" : "+r"(template));
+    return (char *)template + offset;
+}
+#define percpu_copy_of(name, offset) (*(__typeof__(percpu__##name) *)percpu_copy(&percpu__##name, (offset)))
+#define per_cpu(name, cpu) percpu_copy_of(name, percpu_offset[cpu])
+#define this_cpu_var(name) percpu_copy_of(name, cpu_info()->percpu_offset)
 
 #endif
