@@ -80,8 +80,7 @@ void evtchn_free(struct domain *d, struct evtchn *chn)
     chn->priority = EVTCHN_FIFO_PRIORITY_DEFAULT;
     if (d->evt.fifo)
         event_fifo_clear_pending(d, chn);
-    else
-        event_2l_clear_pending(d, chn->port);
+    event_2l_clear_pending(d, chn->port); /* of a FIFO domain: what it took over; it may go back */
     spin_unlock_irqrestore(&chn->lock, flags);
     d->evt.active--;
     d->evt.search_from = MIN(d->evt.search_from, chn->port);

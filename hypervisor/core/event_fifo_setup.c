@@ -2,8 +2,8 @@
 /*
  * The FIFO ABI: the memory a guest gives for it, and priorities.
  *
- * The first EVTCHNOP_init_control turns the domain from the 2-level ABI; each
- * vCPU needs one of its own.  The frames of control blocks and event words
+ * The first EVTCHNOP_init_control turns the domain from the 2-level ABI, with
+ * what is pending there; each vCPU needs one of its own.  The frames of control blocks and event words
  * hold a reference and the writable type until all channels are closed
  * (EVTCHNOP_reset, death); so senders, who hold an open channel, may use them.
  */
@@ -39,6 +39,22 @@ static void fifo_deliver_postponed(struct domain *d, const struct vcpu *v, u32 f
             continue;
         if (atomic_read(&chn->undelivered) && atomic_xchg(&chn->undelivered, 0))
             evtchn_raise(d, chn);
+    }
+}
+
+/*
+ * What is pending in the 2-level ABI stays so: it is postponed, as there are no event words yet.  Masked ones too,
+ * since the mask is in the event words from now on.  Domain's lock held, evt.fifo published.
+ */
+static void fifo_take_over(struct domain *d)
+{
+    for (u32 port = 1; port < MIN(d->evt.port_limit, (u32)EVTCHN_2L_NR_CHANNELS); port++) {
+        struct evtchn *chn = evtchn_find(d, port);
+
+        if (!chn)
+            port |= EVTCHN_BUCKET_CHANNELS - 1;
+        else if (chn->state != EVTCHNSTAT_closed && event_2l_is_pending(d, port))
+            (void)atomic_xchg(&chn->undelivered, 1);
     }
 }
 
@@ -79,8 +95,10 @@ static int fifo_add_vcpu(struct domain *d, struct vcpu *v, struct page *p, u32 o
         }
     }
     (void)atomic_xchg(&v->evt.fifo, f);
-    if (dom)
-        (void)atomic_xchg(&d->evt.fifo, dom);
+    if (dom) {
+        (void)atomic_xchg(&d->evt.fifo, dom); /* published before looking for what is pending */
+        fifo_take_over(d);
+    }
     fifo_deliver_postponed(d, v, 1, d->evt.port_limit);
     return 0;
 }

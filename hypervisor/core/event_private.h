@@ -35,7 +35,7 @@ struct evtchn {
         u32 virq;
     } u;
     struct fifo_queue *queue; /* FIFO: the queue it was last linked on; see event_fifo.c */
-    u32 undelivered;          /* FIFO: (a) raised while its event word or control block was missing */
+    u32 undelivered;          /* FIFO: (a) raised before its event word or control block was there */
 } aligned_to(64);
 _Static_assert(sizeof(struct evtchn) == 64, "one channel, one cache line");
 
@@ -50,6 +50,12 @@ static inline struct evtchn *evtchn_find(const struct domain *d, u32 port)
         return NULL;
     bucket = atomic_read_acquire(&d->evt.buckets[port / EVTCHN_BUCKET_CHANNELS]);
     return bucket ? &bucket[port % EVTCHN_BUCKET_CHANNELS] : NULL;
+}
+
+/* The domain uses the FIFO ABI. Without its lock: it may turn to it right now, but not back while a channel is open. */
+static inline bool evtchn_is_fifo(const struct domain *d)
+{
+    return atomic_read_acquire(&d->evt.fifo);
 }
 
 /* Ports that the domain's present ABI can name. */

@@ -25,10 +25,14 @@ void evtchn_raise(struct domain *d, struct evtchn *chn)
 {
     struct vcpu *v = d->vcpu[READ_ONCE(chn->notify_vcpu)];
 
-    if (d->evt.fifo)
+    if (likely(evtchn_is_fifo(d))) {
         event_fifo_raise(d, chn, v);
-    else
-        event_2l_raise(d, chn, v);
+        return;
+    }
+    event_2l_raise(d, chn, v);
+    /* A domain that turns to FIFO takes over what is pending after publishing that; so this looks again after. */
+    if (unlikely(evtchn_is_fifo(d)))
+        event_fifo_raise(d, chn, v);
 }
 
 int event_send(struct domain *d, u32 port)
@@ -123,7 +127,7 @@ int event_port_pending(struct domain *d, u32 port)
         return -EINVAL;
     spin_lock_irqsave(&chn->lock, flags);
     if (chn->state != EVTCHNSTAT_closed) /* open: the FIFO's pages stay */
-        pending = d->evt.fifo ? event_fifo_is_pending(d, chn) : event_2l_is_pending(d, port);
+        pending = evtchn_is_fifo(d) ? event_fifo_is_pending(d, chn) : event_2l_is_pending(d, port);
     spin_unlock_irqrestore(&chn->lock, flags);
     return pending;
 }
@@ -139,7 +143,7 @@ int event_unmask(struct domain *d, u32 port)
     spin_lock_irqsave(&chn->lock, flags);
     if (chn->state == EVTCHNSTAT_closed)
         rc = -EINVAL;
-    else if (d->evt.fifo)
+    else if (evtchn_is_fifo(d))
         event_fifo_unmask(d, chn, d->vcpu[chn->notify_vcpu]);
     else
         event_2l_unmask(d, chn, d->vcpu[chn->notify_vcpu]);
@@ -149,7 +153,7 @@ int event_unmask(struct domain *d, u32 port)
 
 void event_vcpu_info_moved(struct vcpu *v)
 {
-    if (!v->domain->evt.fifo)
+    if (!evtchn_is_fifo(v->domain))
         event_2l_info_moved(v);
     event_notify_vcpu(v);
 }

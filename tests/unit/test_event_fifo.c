@@ -223,6 +223,51 @@ static void test_late_memory(void **state)
     assert_int_equal(take(&g, 1), 0);
 }
 
+static bool pending_2l(u32 port) { return atomic_test_bit(d->shared_info->evtchn_pending, port); }
+
+/* What was raised while the domain used the 2-level ABI comes after it turned to this one, masked then or not. */
+static void test_pending_when_turning(void **state)
+{
+    struct guest_vcpu g = { 0 };
+    u32 a = bind_ipi(0), b = bind_ipi(1), quiet = bind_ipi(0), closed = bind_ipi(0);
+    struct evtchn_close c = { closed };
+
+    atomic_set_bit(d->shared_info->evtchn_mask, a);
+    send(a);
+    send(b);
+    send(closed);
+    assert_int_equal(op(EVTCHNOP_close, &c), 0);
+    assert_int_equal(init_control(0), 0);
+    assert_int_equal(event_port_pending(d, a), 1);
+    assert_int_equal(event_port_pending(d, quiet), 0);
+    upcall(0);
+    assert_int_equal(expand(), 0);
+    assert_true(upcall(0));
+    assert_int_equal(take(&g, 0), a);
+    assert_int_equal(take(&g, 0), 0);
+    upcall(1);
+    assert_int_equal(init_control(1), 0);
+    assert_true(upcall(1));
+    g = (struct guest_vcpu){ 0 };
+    assert_int_equal(take(&g, 1), b);
+    assert_int_equal(take(&g, 1), 0);
+    assert_int_equal(take(&g, 0), 0);
+}
+
+/* Back in the 2-level ABI, nothing is pending that was raised before. */
+static void test_nothing_pending_after_turning_back(void **state)
+{
+    u32 a = bind_ipi(0);
+
+    send(a);
+    assert_int_equal(init_control(0), 0);
+    assert_int_equal(expand(), 0);
+    assert_int_equal(event_reset(d), 0);
+    assert_int_equal(bind_ipi(0), a);
+    assert_int_equal(event_port_pending(d, a), 0);
+    assert_false(pending_2l(a));
+}
+
 static void test_death_gives_the_frames_back(void **state)
 {
     struct domain *keep = d, *d3 = host_domain_create(3, false, 1, 100);
@@ -525,11 +570,14 @@ static void test_race_of_senders_and_moves(void **state)
 
 #define LATE 16
 static u32 late_port[LATE];
+static bool late_turn; /* even the ABI */
 
 static void late_cpu(void *arg)
 {
     host_set_current(d->vcpu[this_cpu()]);
     if (!this_cpu()) {
+        if (late_turn)
+            assert_int_equal(init_control(0), 0);
         assert_int_equal(init_control(1), 0);
         assert_int_equal(expand(), 0);
         assert_int_equal(init_control(2), 0);
@@ -540,13 +588,15 @@ static void late_cpu(void *arg)
         assert_int_equal(event_send(d, late_port[i]), 0);
 }
 
-static void test_race_with_late_memory(void **state)
+static void late_race(void **state, bool turn)
 {
+    late_turn = turn;
     for (unsigned round = 0; round < 50; round++) {
         unsigned taken = 0;
 
         each_bare(state);
-        assert_int_equal(init_control(0), 0);
+        if (!turn)
+            assert_int_equal(init_control(0), 0);
         for (unsigned i = 0; i < LATE; i++)
             late_port[i] = bind_ipi(i % VCPUS);
         host_run_cpus(3, late_cpu, NULL);
@@ -559,6 +609,10 @@ static void test_race_with_late_memory(void **state)
         assert_int_equal(taken, LATE);
     }
 }
+
+static void test_race_with_late_memory(void **state) { late_race(state, false); }
+
+static void test_race_with_turning(void **state) { late_race(state, true); }
 
 /* --- vcpu_info that moves while events are raised --- */
 
@@ -605,8 +659,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BARE(test_init_control_refuses),
         BARE(test_race_with_late_memory),
+        BARE(test_race_with_turning),
         BARE(test_race_with_moving_info),
         BARE(test_late_memory),
+        BARE(test_pending_when_turning),
+        BARE(test_nothing_pending_after_turning_back),
         TEST(test_array_is_limited),
         TEST(test_death_gives_the_frames_back),
         TEST(test_first_come_first_served),
