@@ -5,6 +5,7 @@
 
 #include "../pv/traps.h"
 #include "entry.h"
+#include "xpti.h"
 
 /*
  * Returns with interrupts off and nothing left to do, so that whatever comes
@@ -25,7 +26,9 @@ void guest_exit_work(void)
         if (unlikely(atomic_read(&v->pv.nmi_pending)) && pv_deliver_nmi(v))
             continue;
         if (!v->info->evtchn_upcall_pending || v->info->evtchn_upcall_mask)
-            return;
+            break;
         pv_deliver_event(v); /* masks events; a domain that dies of it has a softirq pending now */
     }
+    if (current->domain->pv.xpti)
+        xpti_copy_root(current);
 }

@@ -13,6 +13,8 @@
 #include "cpu_features.h"
 #include "paging.h"
 #include "smp.h"
+#include "speculation.h"
+#include "xpti.h"
 
 #define ICR_INIT 0x4500u    /* INIT, assert */
 #define ICR_STARTUP 0x4600u /* start-up, the page number as vector */
@@ -121,7 +123,9 @@ void smp_ap_main(void)
         ap_stay_out();
     }
     cpu_init_control();
+    speculation_init_cpu();
     traps_init_cpu(cpu);
+    xpti_init_cpu();
     apic_init_cpu();
     apic_timer_init_cpu();
     time_init_cpu();
