@@ -232,6 +232,7 @@ iret_faulted:
         leaq    guest_iret(%rip), %rax
         cmpq    %rax, REG_rip(%rsp)
         jne     return_to_hypervisor
+        call    guest_exit_again
         SPEC_LEAVE
         jmp     return_to_hypervisor
 

@@ -54,7 +54,7 @@ void trap_debug_in_hypervisor(struct cpu_user_regs *regs);
 void trap_double_fault(struct cpu_user_regs *regs);
 void trap_nmi(struct cpu_user_regs *regs);
 void trap_machine_check(struct cpu_user_regs *regs);
-void guest_exit_work(void); /* and pv_*_from_user, pv_return_failed of pv/traps.h */
+void guest_exit_work(void), guest_exit_again(void); /* and pv_*_from_user, pv_return_failed of pv/traps.h */
 #endif
 
 #endif

@@ -8,6 +8,16 @@
 #include "xpti.h"
 
 /*
+ * The last thing, interrupts off; once more if the guest's IRET met an LDT page that had to be mapped first:
+ * waiting for a lock this CPU may have served another's flush since.
+ */
+void guest_exit_again(void)
+{
+    if (current->domain->pv.xpti)
+        xpti_copy_root(current);
+}
+
+/*
  * Returns with interrupts off and nothing left to do, so that whatever comes
  * up until the guest runs raises an interrupt there. May switch vCPUs, and
  * then does not return here.
@@ -29,6 +39,5 @@ void guest_exit_work(void)
             break;
         pv_deliver_event(v); /* masks events; a domain that dies of it has a softirq pending now */
     }
-    if (current->domain->pv.xpti)
-        xpti_copy_root(current);
+    guest_exit_again();
 }

@@ -118,7 +118,7 @@ void smp_ap_main(void)
     unsigned cpu = this_cpu();
 
     ap_step(AP_SILENT, AP_ALIVE);
-    if (!cpu_features_agree()) {
+    if (!cpu_features_agree() || !speculation_cpu_agrees()) {
         ap_step(AP_ALIVE, AP_UNFIT);
         ap_stay_out();
     }

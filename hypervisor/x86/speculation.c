@@ -25,6 +25,8 @@ u32 speculation_host_spec_ctrl; /* for entry.S */
 
 /* --- what the CPU says --- */
 
+static struct speculation_cpu boot_cpu;
+
 /* This early no exception can be handled: the MSR is read only if CPUID has it. */
 static u64 arch_capabilities(u32 leaf7d)
 {
@@ -110,10 +112,9 @@ void speculation_init(void)
     const struct speculation_words words = {
         .spec_ctrl = cmdline_get("spec-ctrl"), .xpti = cmdline_get("xpti"), .pv_l1tf = cmdline_get("pv-l1tf"),
     };
-    struct speculation_cpu cpu;
 
-    cpu_ask(&cpu);
-    speculation_decide(&cpu, &words, &speculation);
+    cpu_ask(&boot_cpu);
+    speculation_decide(&boot_cpu, &words, &speculation);
     if (xpti_is_used())
         cpu_features.cr4 &= ~(u64)CR4_PGE; /* x86/xpti.c */
     speculation_host_spec_ctrl = speculation.spec_ctrl;
@@ -124,6 +125,20 @@ void speculation_init(void)
 }
 
 /* --- each CPU --- */
+
+static bool has_all(u32 mine, u32 boot)
+{
+    return (mine & boot) == boot;
+}
+
+bool speculation_cpu_agrees(void)
+{
+    struct speculation_cpu c;
+
+    cpu_ask(&c);
+    return has_all(c.leaf7d, boot_cpu.leaf7d) && has_all(c.leaf7_2d, boot_cpu.leaf7_2d) &&
+           has_all(c.ext8b, boot_cpu.ext8b) && has_all(c.ext21a, boot_cpu.ext21a);
+}
 
 void speculation_init_cpu(void)
 {

@@ -44,7 +44,7 @@ struct speculation {
 extern struct speculation speculation;
 
 void speculation_decide(const struct speculation_cpu *cpu, const struct speculation_words *words,
-                        struct speculation *out);
+                        struct speculation *s);
 /* The current vCPU's MSR_SPEC_CTRL, from now on or from its next entry on; the CPU has it. Interrupts off. */
 void speculation_guest_spec_ctrl(u64 value);
 /* One line for each class of flaws. */
