@@ -28,7 +28,8 @@ HV_WARN := $(WARN) -Wconversion -Wno-sign-conversion -Wredundant-decls -Wstack-u
 HV_CFLAGS := -std=gnu11 -O2 -g $(HV_WARN) -ffreestanding -fno-common -fpie -fvisibility=hidden \
         -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
         -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-delete-null-pointer-checks \
-        -fno-strict-aliasing -fwrapv -ffunction-sections -fdata-sections
+        -fno-strict-aliasing -fwrapv -ffunction-sections -fdata-sections \
+        -mindirect-branch=thunk-extern -mindirect-branch-register -fno-jump-tables
 HV_CPPFLAGS := -MMD -MP -D__XEN_TOOLS__ -Ihypervisor/include -Ihypervisor/x86/include -I$(B)/gen \
         -isystem $(B)/include
 ifdef DEBUG

@@ -11,6 +11,7 @@
 #include <zelo/errno.h>
 #include <zelo/guest.h>
 #include <zelo/lib.h>
+#include <zelo/nospec.h>
 
 #define NO_DOMAIN (1u << 0)  /* the operation takes none, or makes it */
 #define PRIVILEGED (1u << 1) /* not for a domain that only acts for the target */
@@ -107,9 +108,11 @@ long do_domctl(const struct hypercall_args *a)
         return -EFAULT;
     if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION)
         return -EACCES;
-    if (op.cmd >= ARRAY_SIZE(domctl_table) || !domctl_table[op.cmd].fn)
+    if (op.cmd >= ARRAY_SIZE(domctl_table))
         return -EOPNOTSUPP;
-    e = &domctl_table[op.cmd];
+    e = &domctl_table[array_index_nospec(op.cmd, ARRAY_SIZE(domctl_table))];
+    if (!e->fn)
+        return -EOPNOTSUPP;
 
     /* A vCPU that waits for the lock goes round through its continuation, so that it stays preemptible. */
     if (!domctl_trylock())

@@ -8,6 +8,7 @@
 
 #include <zelo/errno.h>
 #include <zelo/irq.h>
+#include <zelo/nospec.h>
 
 int event_alloc_unbound(struct domain *d, domid_t remote, u32 *port)
 {
@@ -92,6 +93,7 @@ int event_bind_virq(struct domain *d, u32 virq, u32 vcpu, u32 *port)
 
     if (virq >= NR_VIRQS || (virq_is_global(virq) && vcpu != 0))
         return -EINVAL;
+    virq = array_index_nospec(virq, NR_VIRQS);
     v = domain_vcpu(d, vcpu);
     if (!v)
         return -ENOENT;

@@ -5,6 +5,8 @@
 
 #include "event_private.h"
 
+#include <zelo/nospec.h>
+
 #define FIFO_WORDS_PER_PAGE (PAGE_SIZE / sizeof(event_word_t))
 #define FIFO_ARRAY_PAGES (EVTCHN_FIFO_NR_CHANNELS / FIFO_WORDS_PER_PAGE)
 
@@ -35,6 +37,7 @@ static inline event_word_t *fifo_word(const struct evtchn_fifo *f, u32 port)
 
     if (page >= atomic_read_acquire(&f->pages))
         return NULL;
+    page = array_index_nospec(page, FIFO_ARRAY_PAGES);
     return &f->words[page][port % FIFO_WORDS_PER_PAGE];
 }
 

@@ -5,6 +5,7 @@
 #include <zelo/errno.h>
 #include <zelo/guest.h>
 #include <zelo/lib.h>
+#include <zelo/nospec.h>
 
 union event_arg {
     struct evtchn_alloc_unbound alloc_unbound;
@@ -142,6 +143,7 @@ static int event_op(unsigned long cmd, vaddr_t va)
 
     if (cmd >= ARRAY_SIZE(event_ops))
         return -ENOSYS;
+    cmd = array_index_nospec(cmd, ARRAY_SIZE(event_ops));
     if (guest_read(&u, va, event_ops[cmd].size))
         return -EFAULT;
     rc = event_ops[cmd].run(&u);

@@ -19,6 +19,7 @@
 #include <zelo/atomic.h>
 #include <zelo/domain.h>
 #include <zelo/event.h>
+#include <zelo/nospec.h>
 
 struct fifo_queue;
 
@@ -48,6 +49,7 @@ static inline struct evtchn *evtchn_find(const struct domain *d, u32 port)
 
     if (port >= d->evt.port_limit)
         return NULL;
+    port = array_index_nospec(port, d->evt.port_limit);
     bucket = atomic_read_acquire(&d->evt.buckets[port / EVTCHN_BUCKET_CHANNELS]);
     return bucket ? &bucket[port % EVTCHN_BUCKET_CHANNELS] : NULL;
 }

@@ -11,6 +11,7 @@
 #include <zelo/hypercall.h>
 #include <zelo/lib.h>
 #include <zelo/log.h>
+#include <zelo/nospec.h>
 
 /* Looking for work elsewhere after every operation would cost more than many of them. */
 #define STOP_EVERY 16
@@ -75,6 +76,7 @@ long do_grant_table_op(const struct hypercall_args *a)
 
     if (cmd >= ARRAY_SIZE(operations))
         return -ENOSYS;
+    cmd = array_index_nospec(cmd, ARRAY_SIZE(operations));
     if (count > INT32_MAX)
         return -EINVAL;
     if (operations[cmd].list)

@@ -8,6 +8,7 @@
 #include "grant_private.h"
 
 #include <zelo/lib.h>
+#include <zelo/nospec.h>
 #include <zelo/page.h>
 
 static struct maptrack *entry(struct grant_table *gt, u32 handle)
@@ -83,7 +84,7 @@ bool maptrack_claim(struct grant_table *gt, u32 handle, struct maptrack *out)
     bool ok;
 
     spin_lock(&gt->lock);
-    ok = handle < handles(gt) && claim(gt, handle, out);
+    ok = handle < handles(gt) && claim(gt, array_index_nospec(handle, handles(gt)), out);
     spin_unlock(&gt->lock);
     return ok;
 }

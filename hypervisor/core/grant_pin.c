@@ -18,6 +18,7 @@
 #include <zelo/errno.h>
 #include <zelo/lib.h>
 #include <zelo/log.h>
+#include <zelo/nospec.h>
 #include <zelo/page.h>
 
 /* How often an entry may change under our hands before we give up. */
@@ -170,11 +171,13 @@ static int entry_pin(struct grant_table *gt, u32 ref, domid_t by, bool write, un
                      struct granted *g)
 {
     union grant_header h;
+    u32 end = grant_entry_count(gt);
     int rc;
 
     *g = (struct granted){ .length = PAGE_SIZE };
-    if (ref >= grant_entry_count(gt))
+    if (ref >= end)
         return GNTST_bad_gntref;
+    ref = array_index_nospec(ref, end);
     if (gt->version == 2)
         rc = announce_v2(grant_v2(gt, ref), grant_status(gt, ref), by, write, allow & GRANT_TRANSITIVE_OK,
                          &h);

@@ -5,6 +5,7 @@
 #include <zelo/errno.h>
 #include <zelo/lib.h>
 #include <zelo/log.h>
+#include <zelo/nospec.h>
 #include <zelo/page.h>
 
 static u32 status_frames_for(u32 frames)
@@ -145,7 +146,7 @@ int grant_table_frame(struct domain *d, u32 index, mfn_t *out)
     rc = grant_grow(d, index + 1);
     spin_unlock(&gt->lock);
     if (!rc)
-        *out = virt_to_mfn(gt->shared[index]);
+        *out = virt_to_mfn(gt->shared[array_index_nospec(index, gt->max_frames)]);
     return rc;
 }
 
@@ -161,7 +162,7 @@ int grant_status_frame(struct domain *d, u32 index, mfn_t *out)
         rc = grant_grow(d, MIN((index + 1) * (u32)(STATUS_PER_FRAME / V2_PER_FRAME), gt->max_frames));
     spin_unlock(&gt->lock);
     if (!rc)
-        *out = virt_to_mfn(gt->status[index]);
+        *out = virt_to_mfn(gt->status[array_index_nospec(index, gt->max_status_frames)]);
     return rc;
 }
 

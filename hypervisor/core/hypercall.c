@@ -15,6 +15,7 @@
 #include <zelo/domain.h>
 #include <zelo/errno.h>
 #include <zelo/log.h>
+#include <zelo/nospec.h>
 #include <zelo/softirq.h>
 #include <zelo/trace.h>
 
@@ -29,9 +30,12 @@ struct hypercall_state *hypercall_state(void)
 
 long hypercall_call(unsigned long nr, const struct hypercall_args *a)
 {
-    if (unlikely(nr >= HYPERCALL_NUMBERS || !hypercall_table[nr]))
+    hypercall_fn *fn;
+
+    if (unlikely(nr >= HYPERCALL_NUMBERS))
         return -ENOSYS;
-    return hypercall_table[nr](a);
+    fn = hypercall_table[array_index_nospec(nr, HYPERCALL_NUMBERS)];
+    return likely(fn) ? fn(a) : -ENOSYS;
 }
 
 void hypercall_dispatch(struct cpu_user_regs *regs)

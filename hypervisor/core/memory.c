@@ -11,6 +11,7 @@
 
 #include <zelo/errno.h>
 #include <zelo/guest.h>
+#include <zelo/nospec.h>
 
 #define MEMOP_EXTENT_SHIFT 6
 #define MEMOP_LAST XENMEM_acquire_resource
@@ -71,6 +72,7 @@ long do_memory_op(const struct hypercall_args *a)
 
     if (op > MEMOP_LAST)
         return -ENOSYS;
+    op = array_index_nospec(op, MEMOP_LAST + 1);
     if (!memory_table[op].fn)
         return -EOPNOTSUPP;
     if (c.start && !(memory_table[op].flags & RESUMES))

@@ -4,6 +4,7 @@
 
 #include <zelo/errno.h>
 #include <zelo/guest.h>
+#include <zelo/nospec.h>
 #include <zelo/trace.h>
 
 #include <xen/sched.h>
@@ -105,6 +106,7 @@ static long watchdog_change(struct domain *d, u32 id, u32 timeout)
 {
     if (id > ARRAY_SIZE(d->watchdog) || !(d->watchdog_inuse & (1u << (id - 1))))
         return -EINVAL;
+    id = array_index_nospec(id, ARRAY_SIZE(d->watchdog) + 1);
     if (timeout) {
         timer_set(&d->watchdog[id - 1], time_now() + SECONDS(timeout));
     } else {
@@ -152,7 +154,7 @@ long do_sched_op(const struct hypercall_args *a)
 {
     if (a->arg[0] >= ARRAY_SIZE(sched_ops))
         return -ENOSYS;
-    return sched_ops[a->arg[0]](a->arg[1]);
+    return sched_ops[array_index_nospec(a->arg[0], ARRAY_SIZE(sched_ops))](a->arg[1]);
 }
 
 /* The old form: the reason in the argument itself. */

@@ -8,6 +8,7 @@
 #include <zelo/console.h>
 #include <zelo/errno.h>
 #include <zelo/guest.h>
+#include <zelo/nospec.h>
 #include <zelo/trace.h>
 
 static int sysctl_readconsole(struct xen_sysctl *op)
@@ -60,6 +61,7 @@ static sysctl_fn *const sysctl_table[] = {
 long do_sysctl(const struct hypercall_args *a)
 {
     struct xen_sysctl op;
+    sysctl_fn *fn;
     int rc;
 
     if (!current->domain->is_privileged)
@@ -68,11 +70,14 @@ long do_sysctl(const struct hypercall_args *a)
         return -EFAULT;
     if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION)
         return -EACCES;
-    if (op.cmd >= ARRAY_SIZE(sysctl_table) || !sysctl_table[op.cmd])
+    if (op.cmd >= ARRAY_SIZE(sysctl_table))
+        return -EOPNOTSUPP;
+    fn = sysctl_table[array_index_nospec(op.cmd, ARRAY_SIZE(sysctl_table))];
+    if (!fn)
         return -EOPNOTSUPP;
     if (!domctl_trylock())
         return hypercall_continue(__HYPERVISOR_sysctl, a);
-    rc = sysctl_table[op.cmd](&op);
+    rc = fn(&op);
     domctl_unlock();
     if (rc == -E_PREEMPTED)
         return hypercall_continue(__HYPERVISOR_sysctl, a);

@@ -3,6 +3,7 @@
  * TRC_PV_HYPERCALL_V2 and TRC_PV_HYPERCALL_SUBCALL: the call's number and those
  * arguments that say what is asked for and how much of it.
  */
+#include <zelo/nospec.h>
 #include <zelo/trace.h>
 
 #include <xen/xen.h>
@@ -27,10 +28,11 @@ static const u8 told[] = {
 void trace_hypercall(u32 event, unsigned long nr, const unsigned long *args)
 {
     u32 words[TRACE_EXTRA_MAX] = { (u32)nr & ~TRC_PV_HYPERCALL_V2_ARG_MASK };
+    u8 args_told = nr < ARRAY_SIZE(told) ? told[array_index_nospec(nr, ARRAY_SIZE(told))] : 0;
     unsigned n = 1;
 
-    for (unsigned i = 0; nr < ARRAY_SIZE(told) && told[nr] >> i; i++) {
-        if (!(told[nr] & ARG(i)))
+    for (unsigned i = 0; args_told >> i; i++) {
+        if (!(args_told & ARG(i)))
             continue;
         words[0] |= TRC_PV_HYPERCALL_V2_ARG_32(i);
         words[n++] = (u32)args[i];

@@ -4,6 +4,7 @@
 
 #include <zelo/errno.h>
 #include <zelo/guest.h>
+#include <zelo/nospec.h>
 
 #include <xen/sched.h>
 
@@ -212,6 +213,6 @@ long do_vcpu_op(const struct hypercall_args *a)
         return -ENOENT;
     if (a->arg[0] >= ARRAY_SIZE(vcpu_ops))
         return -ENOSYS;
-    rc = vcpu_ops[a->arg[0]](v, a->arg[2]);
+    rc = vcpu_ops[array_index_nospec(a->arg[0], ARRAY_SIZE(vcpu_ops))](v, a->arg[2]);
     return rc == -E_PREEMPTED ? hypercall_continue(__HYPERVISOR_vcpu_op, a) : rc;
 }

@@ -4,6 +4,7 @@
 #include <zelo/errno.h>
 #include <zelo/guest.h>
 #include <zelo/lib.h>
+#include <zelo/nospec.h>
 
 #include <xen/callback.h>
 #include <xen/nmi.h>
@@ -66,7 +67,9 @@ static const struct callback_place callback_places[] = {
 
 static const struct callback_place *callback_place(u16 type)
 {
-    return type < ARRAY_SIZE(callback_places) && callback_places[type].offset ? &callback_places[type] : NULL;
+    const struct callback_place *p = &callback_places[array_index_nospec(type, ARRAY_SIZE(callback_places))];
+
+    return type < ARRAY_SIZE(callback_places) && p->offset ? p : NULL;
 }
 
 static int callback_set(struct vcpu *v, u16 type, vaddr_t address, bool masks)

@@ -8,6 +8,7 @@
 #include <zelo/domain.h>
 #include <zelo/errno.h>
 #include <zelo/lib.h>
+#include <zelo/nospec.h>
 #include <arch/machine.h>
 
 #include <xen/arch-x86/cpuid.h>
@@ -122,7 +123,7 @@ static void cpuid_xstate(const struct vcpu *v, u32 subleaf, struct cpuid_regs *r
 
     if (subleaf >= CPUID_XSTATE_SUBLEAVES)
         return;
-    *r = p->xstate[subleaf];
+    *r = p->xstate[array_index_nospec(subleaf, CPUID_XSTATE_SUBLEAVES)];
     if (subleaf == 0 && r->a)
         r->b = cpuid_xsave_size(p, v->pv.xcr0);
     else if (subleaf == 1 && cpuid_has(p, XEN_X86_FEATURE_XSAVEC))
@@ -145,11 +146,11 @@ static void cpuid_basic(const struct vcpu *v, u32 leaf, u32 subleaf, struct cpui
         break;
     case 4:
         if (subleaf < CPUID_CACHE_SUBLEAVES)
-            *r = p->cache[subleaf];
+            *r = p->cache[array_index_nospec(subleaf, CPUID_CACHE_SUBLEAVES)];
         break;
     case 7:
         if (subleaf <= p->feat[0].a && subleaf < CPUID_FEAT_SUBLEAVES)
-            *r = p->feat[subleaf];
+            *r = p->feat[array_index_nospec(subleaf, CPUID_FEAT_SUBLEAVES)];
         break;
     case 0xb: /* no levels: the guest's scheduler must not trust the host's */
         r->c = subleaf & 0xff;
@@ -159,7 +160,7 @@ static void cpuid_basic(const struct vcpu *v, u32 leaf, u32 subleaf, struct cpui
         cpuid_xstate(v, subleaf, r);
         break;
     default:
-        *r = p->basic[leaf];
+        *r = p->basic[array_index_nospec(leaf, CPUID_BASIC_LEAVES)];
     }
 }
 
@@ -173,5 +174,5 @@ void pv_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, struct cpuid_regs *out)
     else if (leaf - 0x40000000 < 0x100)
         cpuid_hypervisor(v->domain, leaf - 0x40000000, subleaf, out);
     else if (leaf >= 0x80000000 && leaf <= p->extd[0].a && leaf - 0x80000000 < CPUID_EXTD_LEAVES)
-        *out = p->extd[leaf - 0x80000000];
+        *out = p->extd[array_index_nospec(leaf - 0x80000000, CPUID_EXTD_LEAVES)];
 }

@@ -8,6 +8,7 @@
 #include <zelo/domain.h>
 #include <zelo/errno.h>
 #include <zelo/guest.h>
+#include <zelo/nospec.h>
 #include <arch/cpu.h>
 
 #include <xen/domctl.h>
@@ -65,7 +66,7 @@ static int sysctl_policy(u32 index, const struct cpuid_policy **out)
 
     if (index >= ARRAY_SIZE(policies))
         return -EINVAL;
-    *out = policies[index];
+    *out = policies[array_index_nospec(index, ARRAY_SIZE(policies))];
     return *out ? 0 : -EOPNOTSUPP;
 }
 

@@ -5,6 +5,7 @@
  */
 #include <zelo/errno.h>
 #include <zelo/lib.h>
+#include <zelo/nospec.h>
 
 #include "cpuid.h"
 
@@ -95,7 +96,7 @@ unsigned cpuid_serialise_msrs(const struct cpuid_policy *p, xen_msr_entry_t *out
 
 static struct cpuid_regs *subleaf_of(struct cpuid_regs *r, unsigned n, u32 subleaf)
 {
-    return subleaf < n ? &r[subleaf] : NULL;
+    return subleaf < n ? &r[array_index_nospec(subleaf, n)] : NULL;
 }
 
 /* Where a leaf is kept; NULL if the form has none such. */
@@ -114,9 +115,9 @@ static struct cpuid_regs *find_leaf(struct cpuid_policy *p, u32 leaf, u32 sublea
     if (subleaf != XEN_CPUID_NO_SUBLEAF)
         return NULL;
     if (leaf < CPUID_BASIC_LEAVES)
-        return &p->basic[leaf];
+        return &p->basic[array_index_nospec(leaf, CPUID_BASIC_LEAVES)];
     if (leaf >= 0x80000000 && leaf - 0x80000000 < CPUID_EXTD_LEAVES)
-        return &p->extd[leaf - 0x80000000];
+        return &p->extd[array_index_nospec(leaf - 0x80000000, CPUID_EXTD_LEAVES)];
     return NULL;
 }
 

@@ -9,6 +9,7 @@
 #include <zelo/guest.h>
 #include <zelo/hypercall.h>
 #include <zelo/lib.h>
+#include <zelo/nospec.h>
 
 struct ext {
     struct vcpu *v;             /* current */
@@ -274,14 +275,16 @@ static ext_fn *const ext_table[] = {
 
 static int ext_one(struct ext *x, vaddr_t at)
 {
+    ext_fn *fn;
     u32 cmd;
 
     if (copy_from_guest(&x->op, at))
         return -EFAULT;
     cmd = x->op.cmd;
-    if (cmd >= ARRAY_SIZE(ext_table) || !ext_table[cmd])
+    if (cmd >= ARRAY_SIZE(ext_table))
         return -ENOSYS;
-    return ext_table[cmd](x);
+    fn = ext_table[array_index_nospec(cmd, ARRAY_SIZE(ext_table))];
+    return fn ? fn(x) : -ENOSYS;
 }
 
 static int ext_list(struct ext *x, vaddr_t list, u32 count, u32 *done)

@@ -30,6 +30,7 @@
 #define SPEC_CTRL_STIBP (1u << 1)
 #define SPEC_CTRL_SSBD (1u << 2)
 #define SPEC_CTRL_PSFD (1u << 7)
+#define SPEC_CTRL_BHI_DIS_S (1u << 10)
 #define PRED_CMD_IBPB (1u << 0)
 #define PRED_CMD_SBPB (1u << 7)
 #define MISC_FEATURES_CPUID_FAULT (1u << 0)

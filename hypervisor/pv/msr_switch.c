@@ -6,6 +6,7 @@
  */
 #include <zelo/domain.h>
 #include <zelo/lib.h>
+#include <zelo/speculation.h>
 #include <arch/cpu.h>
 
 #include "cpuid.h"
@@ -51,7 +52,7 @@ void pv_msrs_load(const struct vcpu *v)
     }
     if (host_has.spec_ctrl && (h->spec_ctrl != v->pv.msrs.spec_ctrl || !h->known)) {
         h->spec_ctrl = v->pv.msrs.spec_ctrl;
-        (void)!wrmsr_safe(MSR_SPEC_CTRL, h->spec_ctrl);
+        speculation_guest_spec_ctrl(h->spec_ctrl);
     }
     if (host_has.cpuid_fault && (h->cpuid_fault != fault || !h->known)) {
         h->cpuid_fault = fault;

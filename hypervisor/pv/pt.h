@@ -71,7 +71,12 @@ static inline u64 pte_normalise(u64 e)
 {
     return e & PTE_P ? (e | PTE_USER) & ~PTE_GLOBAL : e;
 }
-/* Checks a normalised L1 entry and takes what it will own. 0, -EINVAL, -EPERM, -EBUSY. Non-present: 0. */
+/*
+ * L1TF: a CPU with this flaw takes an absent entry for a present one when it guesses, and reads what its address
+ * points to from the cache. Linux inverts the addresses in its absent entries, so they point beyond all RAM.
+ */
+bool pt_absent_refused(const struct domain *d, u64 e);
+/* Checks a normalised L1 entry and takes what it will own. 0, -EINVAL, -EPERM, -EBUSY. Absent: 0, or -EINVAL (L1TF). */
 int must_check pt_l1e_get(const struct pt_ctx *c, u64 e);
 /* Drops what an L1 entry of one of d's tables owned. Non-present: nothing. */
 void pt_l1e_put(struct domain *d, u64 e);

@@ -30,6 +30,17 @@ static int l1e_check_io(const struct pt_ctx *c, u64 e)
     return rangeset_contains(&d->io_frames, m.n, m.n) ? 0 : -EPERM;
 }
 
+/* The first-level cache compares no more address bits than these on any CPU with the flaw. */
+#define L1TF_ADDR ((1ULL << 44) - PAGE_SIZE)
+
+bool pt_absent_refused(const struct domain *d, u64 e)
+{
+    u64 pa = e & PTE_ADDR & L1TF_ADDR;
+
+    /* Frame 0 holds nothing; entries without an address but with flags are common. */
+    return d->pv.l1tf && !(e & PTE_P) && pa && pa >> PAGE_SHIFT < max_frame;
+}
+
 int pt_l1e_get(const struct pt_ctx *c, u64 e)
 {
     mfn_t m = pte_mfn(e);
@@ -37,7 +48,7 @@ int pt_l1e_get(const struct pt_ctx *c, u64 e)
     int rc;
 
     if (!(e & PTE_P))
-        return 0;
+        return unlikely(pt_absent_refused(c->table_owner, e)) ? -EINVAL : 0;
     if (nx_refused(e))
         return -EINVAL;
     if (unlikely(pt_frame_is_io(m)))

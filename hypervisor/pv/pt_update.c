@@ -148,6 +148,8 @@ static int upper_update(struct domain *d, u64 *pte, unsigned level, u64 new, uns
             upper_drop(new, level);
             return -EINVAL;
         }
+    } else if (unlikely(pt_absent_refused(d, new))) {
+        return -EINVAL;
     }
     if (!entry_store(d, pte, old, new, flags)) {
         upper_drop(new, level);

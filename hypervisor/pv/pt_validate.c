@@ -19,6 +19,11 @@ static bool group_empty(const u64 *e)
     return !((e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]) & PTE_P);
 }
 
+static bool group_zero(const u64 *e)
+{
+    return !(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]);
+}
+
 static bool slot_is_ours(unsigned level, unsigned i)
 {
     return level == 4 && i >= L4_SLOT_FIRST && i <= L4_SLOT_LAST;
@@ -30,12 +35,10 @@ static int l1_validate(struct page *p, const struct pt_ctx *c, u64 *table)
         u64 e = table[i];
         int rc;
 
-        if (i % GROUP == 0 && group_empty(&table[i])) {
+        if (i % GROUP == 0 && group_zero(&table[i])) {
             i += GROUP - 1;
             continue;
         }
-        if (!(e & PTE_P))
-            continue;
         e = pte_normalise(e);
         rc = pt_l1e_get(c, e);
         if (rc) {
@@ -53,10 +56,10 @@ static int upper_validate(struct page *p, struct domain *d, u64 *table, unsigned
         u64 e = table[i];
         int rc;
 
-        if (!(e & PTE_P) || slot_is_ours(level, i))
+        if (slot_is_ours(level, i) || (!(e & PTE_P) && !pt_absent_refused(d, e)))
             continue;
         e = pte_normalise(e);
-        rc = pt_upper_get(d, e, level);
+        rc = e & PTE_P ? pt_upper_get(d, e, level) : -EINVAL;
         if (rc) {
             p->pt.entries = (u16)i;
             return rc;

@@ -8,6 +8,9 @@
 /* From the saved registers at the stack's top to a field of cpu_info. */
 #define INFO(name, field) \
     DEFINE(INFO_##name, (long)offsetof(struct cpu_info, field) - (long)offsetof(struct cpu_info, regs))
+/* From the last byte of the stack. */
+#define INFO_TOP(field) \
+    DEFINE(INFO_TOP_##field, (long)offsetof(struct cpu_info, field) + 1 - (long)sizeof(struct cpu_info))
 
 void asm_offsets(void);
 void asm_offsets(void)
@@ -25,6 +28,9 @@ void asm_offsets(void)
     REG(ss, ss);
     REG(es, es);
     INFO(vcpu, vcpu);
+    INFO_TOP(host_cr3);
+    INFO_TOP(guest_cr3);
+    INFO_TOP(guest_spec_ctrl);
     DEFINE(INFO_SIZE_ABOVE_REGS, sizeof(struct cpu_info) - offsetof(struct cpu_info, regs));
     DEFINE(VCPU_pv_flags, offsetof(struct vcpu, pv.flags));
     DEFINE(PVF_KERNEL_BIT, PVF_KERNEL);

@@ -18,6 +18,8 @@
 #include "descriptor_tables.h"
 #include "entry.h"
 #include "fpu.h"
+#include "speculation.h"
+#include "xpti.h"
 
 /* --- CR3 --- */
 
@@ -34,6 +36,7 @@ static u64 mode_cr3(const struct vcpu *v)
 void pv_load_cr3(struct vcpu *v)
 {
     v->pv.cr3 = mode_cr3(v);
+    xpti_set_cr3(v);
     write_cr3(v->pv.cr3);
 }
 
@@ -157,6 +160,7 @@ static void vcpu_load(struct vcpu *v, unsigned cpu)
     fpu_load(v);
     debugreg_load(v);
     pv_msrs_load(v);
+    speculation_switch(v->domain);
     vcpu_update_areas(v);
     if (unlikely(!selectors_ok))
         pv_deliver_failsafe(v);
@@ -166,12 +170,13 @@ static void idle_load(unsigned cpu)
 {
     gdt_load_idle(cpu);
     ldt_load(cpu, 0, 0);
+    xpti_set_cr3(NULL);
     write_cr3(hypervisor_root.n << PAGE_SHIFT);
 }
 
 static no_return void stack_reset_and_go(void *stack, void (*where)(void))
 {
-    __asm__ volatile("movq %0, %%rsp; jmp *%1" :: "r"(stack), "r"(where) : "memory");
+    __asm__ volatile("movq %0, %%rsp; jmp __x86_indirect_thunk_rax" :: "r"(stack), "a"(where) : "memory");
     __builtin_unreachable();
 }
 

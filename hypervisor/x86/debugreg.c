@@ -7,6 +7,7 @@
 #include <zelo/domain.h>
 #include <zelo/errno.h>
 #include <zelo/guest.h>
+#include <zelo/nospec.h>
 
 #include "debugreg.h"
 #include "fpu.h"
@@ -67,7 +68,7 @@ int pv_debugreg_set(struct vcpu *v, unsigned reg, u64 value)
     case 0 ... 3:
         if (!guest_range_ok(value, 1) || !va_is_canonical(value))
             return -EPERM;
-        v->pv.dr[reg] = value;
+        v->pv.dr[array_index_nospec(reg, 4)] = value;
         return 0;
     case 4:
     case 6:
@@ -113,5 +114,5 @@ long do_get_debugreg(const struct hypercall_args *a)
         return -EINVAL;
     if (reg == 4 || reg == 5)
         reg += 2;
-    return (long)current->pv.dr[reg];
+    return (long)current->pv.dr[array_index_nospec(reg, ARRAY_SIZE(current->pv.dr))];
 }

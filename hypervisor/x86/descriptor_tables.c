@@ -34,9 +34,11 @@ _Static_assert(sizeof(struct tss) == 104, "Intel SDM vol. 3, 7.7");
 
 u64 *cpu_gdt_page[MAX_CPUS];
 
-static struct gate idt[256] aligned_to(16);   /* the same for all CPUs; written before the first guest runs */
+/* What the CPU itself reads on its way in lies apart: under XPTI it is mapped while a guest runs (x86/xpti.c). */
+#define ENTRY_DATA __attribute__((__section__(".entry.data")))
+static struct gate idt[256] aligned_to(16) ENTRY_DATA; /* the same for all CPUs; written before the first guest runs */
 static u64 boot_gdt[PAGE_SIZE / 8] aligned_to(4096);
-static DEFINE_PER_CPU(struct tss, tss);
+static struct tss cpu_tss[MAX_CPUS] ENTRY_DATA;
 
 #define DESC_CODE64 0x00af9b000000ffffULL
 #define DESC_DATA 0x00cf93000000ffffULL
@@ -218,7 +220,7 @@ static void tss_fill(struct tss *t, const struct cpu_info *info)
 /* On the CPU itself, on the stack it keeps. */
 void traps_init_cpu(unsigned cpu)
 {
-    struct tss *t = &per_cpu(tss, cpu);
+    struct tss *t = &cpu_tss[cpu];
     u64 *gdt = heap_alloc(0, 0);
 
     if (!gdt)

@@ -16,7 +16,8 @@
 #include <asm_offsets.h>
 #include "entry.h"
 
-        .text
+        /* Mapped while a guest runs, also under XPTI (x86/xpti.c). */
+        .section .entry.text, "ax", @progbits
 
         .macro SAVE_ALL
         pushq   %rdi
@@ -75,6 +76,116 @@
         SMAP_SITE SMAP_CLAC
         .endm
 
+/* --- CPU flaws: what is done on the ways in and out (docs/security.md) --- */
+
+        /* From here to SPEC_END: jumped over, unless x86/speculation.c puts a NOP here. */
+        .macro SPEC_BLOCK kind
+        .pushsection spec_sites, "a"
+        .quad   88f, \kind
+        .popsection
+88:     .byte   0xeb, 89f - 88b - 2
+        .endm
+        .macro SPEC_END
+89:
+        .endm
+
+        .macro WRITE_MSR msr            /* from EAX */
+        movl    $\msr, %ecx
+        xorl    %edx, %edx
+        wrmsr
+        .endm
+
+        /* Loads the CR3 at a place in cpu_info, if there is one, whichever part of the stack this is. */
+        .macro LOAD_CR3_OF field
+        movq    %rsp, %rdx
+        orq     $(STACK_SIZE - 1), %rdx
+        movq    \field(%rdx), %rax
+        testq   %rax, %rax
+        jz      87f
+        movq    %rax, %cr3
+87:
+        .endm
+
+        /* What a guest taught the CPU's predictors must not lead us. After SAVE_ALL; takes RAX, RCX, RDX. */
+        .macro SPEC_ENTER_PREDICTORS
+        SPEC_BLOCK SPEC_IBPB
+        movl    $PRED_CMD_IBPB, %eax
+        WRITE_MSR MSR_PRED_CMD
+        SPEC_END
+        SPEC_BLOCK SPEC_MSR
+        movl    speculation_host_spec_ctrl(%rip), %eax
+        WRITE_MSR MSR_SPEC_CTRL
+        SPEC_END
+        SPEC_BLOCK SPEC_RSB             /* 32 return addresses that lead nowhere */
+        movl    $16, %ecx
+81:     call    83f
+82:     pause
+        lfence
+        jmp     82b
+83:     call    85f
+84:     pause
+        lfence
+        jmp     84b
+85:     decl    %ecx
+        jnz     81b
+        addq    $(32 * 8), %rsp
+        SPEC_END
+        .endm
+
+        .macro SPEC_ENTER
+        SPEC_BLOCK SPEC_XPTI
+        LOAD_CR3_OF INFO_TOP_host_cr3
+        SPEC_END
+        SPEC_ENTER_PREDICTORS
+        .endm
+
+        /* Behind it only the stack and this section may be used, and there is no more CALL and RET. */
+        .macro SPEC_LEAVE
+        SPEC_BLOCK SPEC_MSR
+        movq    %rsp, %rdx
+        orq     $(STACK_SIZE - 1), %rdx
+        movl    INFO_TOP_guest_spec_ctrl(%rdx), %eax
+        WRITE_MSR MSR_SPEC_CTRL
+        SPEC_END
+        SPEC_BLOCK SPEC_XPTI
+        LOAD_CR3_OF INFO_TOP_guest_cr3
+        SPEC_END
+        .endm
+
+        /* Clears the CPU's buffers, as the last thing. Changes ZF. */
+        .macro SPEC_CLEAR_BUFFERS
+        SPEC_BLOCK SPEC_VERW
+        verw    verw_selector(%rip)
+        SPEC_END
+        .endm
+
+        /*
+         * An entry with a stack of its own may come at any point of the ways in
+         * and out: it notes in RBX and R12, which C code keeps, what it found.
+         */
+        .macro SPEC_IST_ENTER
+        SPEC_BLOCK SPEC_XPTI
+        movq    %cr3, %rbx
+        LOAD_CR3_OF INFO_TOP_host_cr3
+        SPEC_END
+        SPEC_BLOCK SPEC_MSR
+        movl    $MSR_SPEC_CTRL, %ecx
+        rdmsr
+        movl    %eax, %r12d
+        SPEC_END
+        SPEC_ENTER_PREDICTORS
+        .endm
+
+        .macro SPEC_IST_LEAVE
+        SPEC_BLOCK SPEC_MSR
+        movl    %r12d, %eax
+        WRITE_MSR MSR_SPEC_CTRL
+        SPEC_END
+        SPEC_BLOCK SPEC_XPTI
+        movq    %rbx, %cr3
+        SPEC_END
+        .endm
+
 /* --- the 256 gates --- */
 
         .balign 16
@@ -100,24 +211,46 @@ exception_common:
         CLEAN_FLAGS
         SAVE_ALL
 exception_saved:
-        movq    %rsp, %rdi
         testb   $3, REG_cs(%rsp)
         jz      1f
+        SPEC_ENTER
+        movq    %rsp, %rdi
         call    trap_from_guest
         jmp     exit_to_guest
-1:      call    trap_in_hypervisor
+1:      leaq    guest_iret(%rip), %rax
+        cmpq    %rax, REG_rip(%rsp)
+        je      iret_faulted
+        movq    %rsp, %rdi
+        call    trap_in_hypervisor
+        jmp     return_to_hypervisor
+
+        /* The guest's state was loaded already; is again if the IRET is to be tried once more. */
+iret_faulted:
+        SPEC_ENTER
+        movq    %rsp, %rdi
+        call    trap_in_hypervisor
+        leaq    guest_iret(%rip), %rax
+        cmpq    %rax, REG_rip(%rsp)
+        jne     return_to_hypervisor
+        call    guest_exit_again
+        SPEC_LEAVE
         jmp     return_to_hypervisor
 
         .balign 16
 interrupt_common:
         CLEAN_FLAGS
         SAVE_ALL
+        testb   $3, REG_cs(%rsp)
+        jz      1f
+        SPEC_ENTER
         movq    %rsp, %rdi
         call    irq_dispatch
-        testb   $3, REG_cs(%rsp)
-        jnz     exit_to_guest
+        jmp     exit_to_guest
+1:      movq    %rsp, %rdi
+        call    irq_dispatch
 return_to_hypervisor:
         RESTORE_ALL
+        SPEC_CLEAR_BUFFERS              /* perhaps we were on the way out */
         addq    $8, %rsp
         iretq
 
@@ -133,8 +266,10 @@ return_to_hypervisor:
         movl    $\vector, 4(%rsp)
         CLEAN_FLAGS
         SAVE_ALL
+        SPEC_IST_ENTER
         movq    %rsp, %rdi
         call    \handler
+        SPEC_IST_LEAVE
         jmp     return_to_hypervisor
         .endm
 
@@ -161,12 +296,15 @@ entry_nmi:
         movl    $2, 4(%rsp)
         CLEAN_FLAGS
         SAVE_ALL
+        SPEC_IST_ENTER
         movq    %rsp, %rdi
         call    trap_nmi
         testb   $3, REG_cs(%rsp)
-        jz      return_to_hypervisor
+        jz      1f
         MOVE_TO_MAIN_STACK
         jmp     exit_to_guest
+1:      SPEC_IST_LEAVE
+        jmp     return_to_hypervisor
 
         /* From a guest the frame moves to the main stack, since the handler may switch vCPUs. */
         .balign 16
@@ -176,12 +314,14 @@ entry_debug:
         movl    $1, 4(%rsp)
         CLEAN_FLAGS
         SAVE_ALL
-        movq    %rsp, %rdi
         testb   $3, REG_cs(%rsp)
         jz      1f
         MOVE_TO_MAIN_STACK
         jmp     exception_saved
-1:      call    trap_debug_in_hypervisor
+1:      SPEC_IST_ENTER
+        movq    %rsp, %rdi
+        call    trap_debug_in_hypervisor
+        SPEC_IST_LEAVE
         jmp     return_to_hypervisor
 
 /* --- SYSCALL and SYSENTER --- */
@@ -224,6 +364,7 @@ entry_debug:
         .balign 16
 entry_syscall:
         SYSCALL_FRAME SEL_RING3_CS64, VECTOR_SYSCALL
+        SPEC_ENTER
         movq    INFO_vcpu(%rsp), %rax
         movq    %rsp, %rdi
         testl   $PVF_KERNEL_BIT, VCPU_pv_flags(%rax)
@@ -237,6 +378,7 @@ entry_syscall:
         .balign 16
 entry_syscall32:
         SYSCALL_FRAME SEL_RING3_CS32, VECTOR_SYSCALL32
+        SPEC_ENTER
         movq    %rsp, %rdi
         call    pv_syscall32_from_user
         jmp     exit_to_guest
@@ -255,6 +397,7 @@ entry_sysenter:
         pushq   $2
         popfq
         SAVE_ALL
+        SPEC_ENTER
         movq    %rsp, %rdi
         call    pv_sysenter_from_user
         /* fall through */
@@ -265,6 +408,7 @@ entry_sysenter:
         .globl  exit_to_guest
 exit_to_guest:
         call    guest_exit_work         /* returns with interrupts off */
+        SPEC_LEAVE
         testl   $VECTOR_SYSCALL, REG_vector(%rsp)
         jz      1f
         /* SYSRET to a non-canonical address would fault in ring 0 on Intel. */
@@ -274,6 +418,7 @@ exit_to_guest:
         cmpq    $1, %rax
         ja      1f
         RESTORE_ALL
+        SPEC_CLEAR_BUFFERS
         movq    8(%rsp), %rcx
         movq    24(%rsp), %r11
         movq    32(%rsp), %rsp
@@ -281,6 +426,7 @@ exit_to_guest:
 guest_sysret:
         sysretq
 1:      RESTORE_ALL
+        SPEC_CLEAR_BUFFERS
         addq    $8, %rsp
         .globl  guest_iret
 guest_iret:
@@ -295,6 +441,7 @@ guest_iret_fault:
         call    pv_return_failed
         jmp     exit_to_guest
 
+        .text
 /* --- guest memory (arch/seam.h): size_t f(to, from, n), bytes not copied --- */
 
         .balign 16
@@ -414,10 +561,12 @@ fxrstor_safe:
         EX_TABLE 71b, 72b
 
         /* Each CPU's: the guest's RSP for a moment, and the end of the frame at its stack's top. */
-        .bss
+        .section .entry.data, "aw", @progbits
         .balign 64
         .globl  syscall_stacks
 syscall_stacks:
         .skip   16 * ENTRY_MAX_CPUS
+verw_selector:
+        .word   SEL_KERNEL_DS           /* any that can be written to */
 
         .section .note.GNU-stack, "", @progbits

@@ -17,12 +17,27 @@
 #define SMAP_STAC 0
 #define SMAP_CLAC 1
 
+/* Blocks of the ways in and out that x86/speculation.c opens. */
+#define SPEC_XPTI 0
+#define SPEC_MSR 1
+#define SPEC_RSB 2
+#define SPEC_IBPB 3
+#define SPEC_VERW 4
+#define THUNK_BYTES 32
+#ifdef __ASSEMBLY__ /* for C: pv/msr.h */
+#define MSR_SPEC_CTRL 0x48
+#define MSR_PRED_CMD 0x49
+#define PRED_CMD_IBPB 1
+#endif
+
 #ifndef __ASSEMBLY__
 #include <zelo/types.h>
 
 struct cpu_user_regs;
 struct vcpu;
 
+extern u8 indirect_thunks[];
+extern u32 speculation_host_spec_ctrl;
 extern char entry_stubs[], entry_double_fault[], entry_nmi[], entry_machine_check[], entry_debug[];
 extern char syscall_stubs[], syscall32_stubs[], entry_sysenter[], guest_iret[];
 no_return void exit_to_guest(void);
@@ -39,7 +54,7 @@ void trap_debug_in_hypervisor(struct cpu_user_regs *regs);
 void trap_double_fault(struct cpu_user_regs *regs);
 void trap_nmi(struct cpu_user_regs *regs);
 void trap_machine_check(struct cpu_user_regs *regs);
-void guest_exit_work(void); /* and pv_*_from_user, pv_return_failed of pv/traps.h */
+void guest_exit_work(void), guest_exit_again(void); /* and pv_*_from_user, pv_return_failed of pv/traps.h */
 #endif
 
 #endif

@@ -11,6 +11,7 @@
  */
 #include <zelo/lib.h>
 #include <zelo/log.h>
+#include <zelo/nospec.h>
 #include <zelo/page.h>
 
 #include "boot/boot.h"
@@ -20,6 +21,7 @@
 #define SECTION_SHIFT 16 /* frames of a frame-table page, as a power of two */
 #define SECTION_FRAMES (1ULL << SECTION_SHIFT)
 _Static_assert(SECTION_FRAMES * sizeof(struct page) == TABLE_PAGE, "one page for each section");
+_Static_assert((sizeof(struct page) << FRAME_NUMBER_BITS) == L4_SLOT_BYTES, "mfn_to_page stays in the frame table's slot");
 #define EXTENT_FRAMES (TABLE_PAGE / sizeof(u64))
 #define SECTION_MAX ((DIRECT_MAP_END - DIRECT_MAP_START) >> (PAGE_SHIFT + SECTION_SHIFT))
 
@@ -33,7 +35,8 @@ static u64 m2p_extent_count;
 
 bool mfn_valid(mfn_t m)
 {
-    return m.n < max_frame && bitmap_test(section_present, (unsigned)(m.n >> SECTION_SHIFT));
+    return m.n < max_frame &&
+           bitmap_test(section_present, (unsigned)(array_index_nospec(m.n, max_frame) >> SECTION_SHIFT));
 }
 
 static void sections_mark(paddr_t start, paddr_t end)
@@ -131,15 +134,15 @@ void m2p_init(void)
 void m2p_set(mfn_t m, pfn_t p)
 {
     if (mfn_valid(m))
-        WRITE_ONCE(m2p[m.n], p.n);
+        WRITE_ONCE(m2p[array_index_nospec(m.n, max_frame)], p.n);
 }
 
 pfn_t m2p_get(mfn_t m)
 {
-    return mfn_valid(m) ? PFN(READ_ONCE(m2p[m.n])) : PFN_INVALID;
+    return mfn_valid(m) ? PFN(READ_ONCE(m2p[array_index_nospec(m.n, max_frame)])) : PFN_INVALID;
 }
 
 mfn_t m2p_extent_mfn(u64 index)
 {
-    return index < m2p_extent_count ? m2p_extents[index] : MFN_INVALID;
+    return index < m2p_extent_count ? m2p_extents[array_index_nospec(index, m2p_extent_count)] : MFN_INVALID;
 }

@@ -5,6 +5,17 @@
 
 #include "../pv/traps.h"
 #include "entry.h"
+#include "xpti.h"
+
+/*
+ * The last thing, interrupts off; once more if the guest's IRET met an LDT page that had to be mapped first:
+ * waiting for a lock this CPU may have served another's flush since.
+ */
+void guest_exit_again(void)
+{
+    if (current->domain->pv.xpti)
+        xpti_copy_root(current);
+}
 
 /*
  * Returns with interrupts off and nothing left to do, so that whatever comes
@@ -25,7 +36,8 @@ void guest_exit_work(void)
         if (unlikely(atomic_read(&v->pv.nmi_pending)) && pv_deliver_nmi(v))
             continue;
         if (!v->info->evtchn_upcall_pending || v->info->evtchn_upcall_mask)
-            return;
+            break;
         pv_deliver_event(v); /* masks events; a domain that dies of it has a softirq pending now */
     }
+    guest_exit_again();
 }

@@ -10,6 +10,7 @@
 #include <arch/ioapic.h>
 
 #include <zelo/errno.h>
+#include <zelo/nospec.h>
 
 /* --- any PV guest --- */
 
@@ -166,10 +167,10 @@ static long physdev_dispatch(u32 cmd, vaddr_t arg, bool compat)
 {
     const struct physdev_entry *e;
 
-    if (cmd >= ARRAY_SIZE(physdev_table) || !physdev_table[cmd].fn)
+    if (cmd >= ARRAY_SIZE(physdev_table))
         return -ENOSYS;
-    e = &physdev_table[cmd];
-    if (compat && !e->compat)
+    e = &physdev_table[array_index_nospec(cmd, ARRAY_SIZE(physdev_table))];
+    if (!e->fn || (compat && !e->compat))
         return -ENOSYS;
     if (!e->any_guest && !current->domain->is_privileged)
         return -EPERM;

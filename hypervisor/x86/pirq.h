@@ -9,6 +9,7 @@
 #include <arch/irq_desc.h>
 
 #include <zelo/domain.h>
+#include <zelo/nospec.h>
 
 /* What PHYSDEVOP_pirq_eoi_gmfn_*'s page has bits for. */
 #define PIRQ_LIMIT (PAGE_SIZE * 8)
@@ -25,7 +26,7 @@ struct pirq {
 /* d->pirqs.lock held. */
 static inline struct pirq *pirq_find(const struct domain *d, u32 nr)
 {
-    return nr < d->pirqs.nr_max ? d->pirqs.by_nr[nr] : NULL;
+    return nr < d->pirqs.nr_max ? d->pirqs.by_nr[array_index_nospec(nr, d->pirqs.nr_max)] : NULL;
 }
 
 /* All three with pci_lock held.  *nr < 0: any number, else this one. -EBUSY, -EEXIST, -ENOSPC, -ESRCH (dying). */

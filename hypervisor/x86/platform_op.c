@@ -10,6 +10,7 @@
 
 #include <zelo/errno.h>
 #include <zelo/lib.h>
+#include <zelo/nospec.h>
 
 #define NS_PER_SECOND 1000000000u
 
@@ -93,6 +94,7 @@ static platform_fn *const platform_table[] = {
 long do_platform_op(const struct hypercall_args *a)
 {
     struct xen_platform_op op;
+    platform_fn *fn;
     int rc;
 
     if (!current->domain->is_privileged)
@@ -101,9 +103,12 @@ long do_platform_op(const struct hypercall_args *a)
         return -EFAULT;
     if (op.interface_version != XENPF_INTERFACE_VERSION)
         return -EACCES;
-    if (op.cmd >= ARRAY_SIZE(platform_table) || !platform_table[op.cmd])
+    if (op.cmd >= ARRAY_SIZE(platform_table))
         return -ENOSYS;
-    rc = platform_table[op.cmd](&op);
+    fn = platform_table[array_index_nospec(op.cmd, ARRAY_SIZE(platform_table))];
+    if (!fn)
+        return -ENOSYS;
+    rc = fn(&op);
     if (!rc && copy_to_guest(a->arg[0], &op))
         return -EFAULT;
     return rc;

@@ -13,6 +13,8 @@
 #include "cpu_features.h"
 #include "paging.h"
 #include "smp.h"
+#include "speculation.h"
+#include "xpti.h"
 
 #define ICR_INIT 0x4500u    /* INIT, assert */
 #define ICR_STARTUP 0x4600u /* start-up, the page number as vector */
@@ -116,12 +118,14 @@ void smp_ap_main(void)
     unsigned cpu = this_cpu();
 
     ap_step(AP_SILENT, AP_ALIVE);
-    if (!cpu_features_agree()) {
+    if (!cpu_features_agree() || !speculation_cpu_agrees()) {
         ap_step(AP_ALIVE, AP_UNFIT);
         ap_stay_out();
     }
     cpu_init_control();
+    speculation_init_cpu();
     traps_init_cpu(cpu);
+    xpti_init_cpu();
     apic_init_cpu();
     apic_timer_init_cpu();
     time_init_cpu();

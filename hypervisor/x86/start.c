@@ -20,6 +20,8 @@
 #include "cpu_features.h"
 #include "paging.h"
 #include "smp.h"
+#include "speculation.h"
+#include "xpti.h"
 
 _Static_assert(sizeof(struct cpu_info) <= BOOT_STACK_TOP_ROOM, "the boot stack starts below cpu_info");
 
@@ -52,10 +54,12 @@ static void console_start(const char *wrong)
 static void cpu_start_control(void)
 {
     cpu_features_detect();
+    cpu_features_report();
+    speculation_init();
     traps_init_early();
     cpu_init_control();
+    speculation_init_cpu();
     cpu_features_probe();
-    cpu_features_report();
     pt_nx_usable = cpu_features.nx;
     cpumask_set(&cpu_online, 0);
 }
@@ -107,6 +111,7 @@ static void machine_start(void)
     unsigned cpu = this_cpu();
 
     traps_init_cpu(cpu);
+    xpti_init_cpu();
     irq_room_init();
     smp_room_init();
     ioapic_init();

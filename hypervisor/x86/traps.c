@@ -16,6 +16,7 @@
 #include "../pv/traps.h"
 #include "entry.h"
 #include "fpu.h"
+#include "xpti.h"
 
 enum {
     TRAP_DE = 0, TRAP_DB = 1, TRAP_BP = 3, TRAP_OF = 4, TRAP_BR = 5, TRAP_UD = 6, TRAP_NM = 7, TRAP_DF = 8,
@@ -70,6 +71,8 @@ static void guest_page_fault(struct cpu_user_regs *regs)
     vaddr_t va = read_cr2();
     u32 error = regs->error_code;
 
+    if (unlikely(current->domain->pv.xpti) && xpti_root_is_stale(current, va))
+        return; /* the way out makes a new copy */
     arch_irq_enable();
     if (unlikely(in_perdomain_area(va)) && !(error & PF_USER)) {
         /* The CPU's own read of a descriptor: to the guest it is a bad selector. */

@@ -7,8 +7,11 @@
 
 #include <zelo/lib.h>
 #include <zelo/pv.h>
+#include <zelo/speculation.h>
 
 #include <arch/machine.h>
+
+#include "pv/msr.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -182,6 +185,9 @@ int wrmsr_safe(u32 msr, u64 v)
     host_msr_writes++;
     return 0;
 }
+
+/* As on a CPU where the hypervisor's own value is none. */
+void speculation_guest_spec_ctrl(u64 value) { (void)!wrmsr_safe(MSR_SPEC_CTRL, value); }
 
 void pvclock_params(u32 *mul, s8 *shift)
 {

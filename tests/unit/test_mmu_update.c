@@ -99,6 +99,23 @@ static void test_refusals_change_nothing(void **state)
 }
 
 /* Tables mapped read-only are fine. */
+static void test_l1tf(void **state)
+{
+    u64 was = *tree_l1e(&t, 0), absent = entry(t.data[1], PTE_RW);
+
+    assert_int_equal(update_one(l1_ma(0), absent), 0); /* not watched */
+    assert_int_equal(update_one(l1_ma(0), was), 0);
+    d->pv.l1tf = true;
+    assert_int_equal(update_one(l1_ma(0), absent), -EINVAL);
+    assert_int_equal(*tree_l1e(&t, 0), was);
+    assert_int_equal(update_one(entry_ma(t.l[2], 5), absent), -EINVAL);
+    assert_int_equal(table(t.l[2])[5], 0);
+    /* As Linux does: the address inverted. */
+    assert_int_equal(update_one(l1_ma(0), absent ^ PTE_ADDR), 0);
+    assert_int_equal(update_one(l1_ma(0), was), 0);
+    d->pv.l1tf = false;
+}
+
 static void test_tables_mapped_read_only(void **state)
 {
     for (unsigned level = 1; level <= 4; level++) {
@@ -419,7 +436,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
         T(test_flags_only_counts_nothing), T(test_writable_and_back), T(test_preserve_ad),
-        T(test_refusals_change_nothing), T(test_tables_mapped_read_only), T(test_upper_levels),
+        T(test_refusals_change_nothing), T(test_l1tf), T(test_tables_mapped_read_only), T(test_upper_levels),
         T(test_upper_level_preempted), T(test_table_undone_by_its_own_update),
         T(test_done_counts_what_succeeded), T(test_plain_frame), T(test_machphys),
         T(test_foreign_frames_need_control), T(test_no_way_round_a_read_only_grant),

@@ -97,6 +97,32 @@ static void test_bad_entries_are_refused(void **state)
     pt_domain_end(other);
 }
 
+/* L1TF: where the domain is watched, an absent entry may not point to RAM. */
+static void test_absent_entries_that_point_to_ram(void **state)
+{
+    struct domain *d = pt_domain(1, false);
+    struct tree t = tree_new(d);
+    struct page *mine = frame_new(d);
+
+    d->pv.l1tf = true;
+    for (unsigned level = 1; level <= 4; level++) {
+        u64 *last = &table(t.l[level])[511];
+
+        refused_with(d, &t, last, entry(mine, 0) | PTE_RW);
+        refused_with(d, &t, last, entry(mine, 0) | PTE_NX | 1ULL << 48); /* bits that the cache does not compare */
+        refused_with(d, &t, last, pte_make(MFN(max_frame - 1), 0));
+        *last = pte_make(MFN(max_frame), PTE_A);
+        assert_int_equal(get_type_locked(d, t.l[4], PGT_L4), 0);
+        put_type_locked(d, t.l[4]);
+        *last = PTE_A | PTE_NX; /* no address */
+        assert_int_equal(get_type_locked(d, t.l[4], PGT_L4), 0);
+        put_type_locked(d, t.l[4]);
+        *last = 0;
+    }
+    assert_true(idle_frame(mine));
+    pt_domain_end(d);
+}
+
 static void test_io_memory_by_permission(void **state)
 {
     struct domain *d = pt_domain(1, false);
@@ -385,7 +411,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup(f, pt_begin)
     const struct CMUnitTest tests[] = {
         T(test_types_exclude_each_other), T(test_tree_validates_and_undoes), T(test_bad_entries_are_refused),
-        T(test_io_memory_by_permission), T(test_flush_once_for_a_group), T(test_foreign_mapping_flushes_all),
+        T(test_absent_entries_that_point_to_ram), T(test_io_memory_by_permission),
+        T(test_flush_once_for_a_group), T(test_foreign_mapping_flushes_all),
         T(test_preempted_everywhere), T(test_preempted_failure), T(test_death_returns_everything),
         T(test_descriptor_pages), T(test_race_of_types),
     };

@@ -16,6 +16,7 @@
 #include <zelo/softirq.h>
 #include <zelo/timer.h>
 #include <zelo/irq.h>
+#include <zelo/nospec.h>
 
 #include <xen/xen.h>
 
@@ -152,7 +153,7 @@ void vcpu_unregister_info(struct vcpu *v);
 
 static inline struct vcpu *domain_vcpu(const struct domain *d, unsigned id)
 {
-    return id < d->max_vcpus ? atomic_read_acquire(&d->vcpu[id]) : NULL;
+    return id < d->max_vcpus ? atomic_read_acquire(&d->vcpu[array_index_nospec(id, d->max_vcpus)]) : NULL;
 }
 
 /* All of them at once, as a saved domain had them (VMASST_TYPE_* bits); those that are not known are dropped. */

@@ -8,6 +8,7 @@
 #define ZELO_GUEST_H
 
 #include <zelo/errno.h>
+#include <zelo/nospec.h>
 #include <zelo/types.h>
 #include <arch/seam.h>
 
@@ -19,17 +20,26 @@ static inline bool guest_range_ok(vaddr_t va, size_t n)
     return end >= va && (end <= HYPERVISOR_VIRT_START || va >= HYPERVISOR_VIRT_END);
 }
 
+/*
+ * va, or 0 if it lies in the hypervisor's range: what the copies use, so that a CPU which guesses that
+ * guest_range_ok has answered yes copies nothing of the hypervisor's meanwhile.
+ */
+static inline vaddr_t guest_va_nospec(vaddr_t va)
+{
+    return va & ~nospec_mask(va - HYPERVISOR_VIRT_START, HYPERVISOR_VIRT_END - HYPERVISOR_VIRT_START);
+}
+
 static inline int must_check guest_read(void *dst, vaddr_t va, size_t n)
 {
-    return guest_range_ok(va, n) && !arch_guest_read(dst, va, n) ? 0 : -EFAULT;
+    return guest_range_ok(va, n) && !arch_guest_read(dst, guest_va_nospec(va), n) ? 0 : -EFAULT;
 }
 static inline int must_check guest_write(vaddr_t va, const void *src, size_t n)
 {
-    return guest_range_ok(va, n) && !arch_guest_write(va, src, n) ? 0 : -EFAULT;
+    return guest_range_ok(va, n) && !arch_guest_write(guest_va_nospec(va), src, n) ? 0 : -EFAULT;
 }
 static inline int must_check guest_clear(vaddr_t va, size_t n)
 {
-    return guest_range_ok(va, n) && !arch_guest_clear(va, n) ? 0 : -EFAULT;
+    return guest_range_ok(va, n) && !arch_guest_clear(guest_va_nospec(va), n) ? 0 : -EFAULT;
 }
 
 /* Handles of the public headers: structures with one member, the pointer p. */

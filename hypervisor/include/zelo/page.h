@@ -72,7 +72,12 @@ _Static_assert(sizeof(struct page) == 32, "the frame table is 1/128 of memory");
 extern struct page *const frame_table; /* indexed by frame number */
 extern u64 max_frame;                  /* one past the highest RAM frame */
 
-static inline struct page *mfn_to_page(mfn_t m) { return &frame_table[m.n]; }
+/*
+ * Only so many numbers have room in the frame table's part of the address space. What is beyond is cut off,
+ * so that a CPU which guesses that mfn_valid has allowed a guest's number reads nothing else by it.
+ */
+#define FRAME_NUMBER_BITS 34
+static inline struct page *mfn_to_page(mfn_t m) { return &frame_table[m.n & ((1ULL << FRAME_NUMBER_BITS) - 1)]; }
 static inline mfn_t page_to_mfn(const struct page *p) { return MFN((u64)(p - frame_table)); }
 static inline void *page_to_virt(const struct page *p) { return mfn_to_virt(page_to_mfn(p)); }
 static inline struct page *virt_to_page(const void *v) { return mfn_to_page(virt_to_mfn(v)); }

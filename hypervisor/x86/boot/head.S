@@ -181,7 +181,7 @@ ap_start:
 stack_switch:
         movq    %rdi, %rsp
         xorl    %ebp, %ebp
-        call    *%rsi
+        call    __x86_indirect_thunk_rsi
         ud2
 
         .section .data.ap_start, "aw", @progbits

@@ -25,6 +25,11 @@ SECTIONS
     .text : AT(ADDR(.text) - IMAGE_VIRT_START + IMAGE_PHYS_START)
     {
         KEEP(*(.head))
+        . = ALIGN(4096);
+        __entry_text_start = .;
+        KEEP(*(.entry.text))
+        . = ALIGN(4096);
+        __entry_text_end = .;
         *(.text.hot .text.hot.*)
         *(.text .text.*)
         *(.plt .plt.* .iplt)
@@ -45,6 +50,9 @@ SECTIONS
         __start_smap_sites = .;
         KEEP(*(smap_sites))
         __stop_smap_sites = .;
+        __start_spec_sites = .;
+        KEEP(*(spec_sites))
+        __stop_spec_sites = .;
         . = ALIGN(16);
         KEEP(*(.symbols))
     } :rodata
@@ -54,6 +62,10 @@ SECTIONS
     __data_start = .;
     .data : AT(ADDR(.data) - IMAGE_VIRT_START + IMAGE_PHYS_START)
     {
+        __entry_data_start = .;
+        *(.entry.data)
+        . = ALIGN(4096);
+        __entry_data_end = .;
         *(.data .data.*)
         . = ALIGN(64);
         __percpu_start = .;

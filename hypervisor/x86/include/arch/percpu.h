@@ -19,6 +19,8 @@ struct cpu_info {
     unsigned cpu;
     struct vcpu *vcpu;         /* current */
     unsigned long percpu_offset;
+    u64 host_cr3, guest_cr3;   /* XPTI (x86/xpti.c): what the entry code loads from and for a guest; 0: it does not */
+    u64 guest_spec_ctrl;       /* MSR_SPEC_CTRL for the guest, if speculation.switch_spec_ctrl */
 } aligned_to(16);
 _Static_assert((offsetof(struct cpu_info, regs) + offsetof(struct cpu_user_regs, es)) % 16 == 0,
                "TSS.RSP0 must be 16-byte aligned");
