@@ -5,6 +5,7 @@
 #   make coverage     how much of core and pv they run
 #   make tsan         those in which CPUs race, under ThreadSanitizer
 #   make static       static analysis: gcc -fanalyzer, cppcheck, clang-tidy
+#   make proofs       page types and references, grant pins, the event FIFO, proved with cbmc
 
 B := $(if $(DEBUG),build/debug,build)
 ifeq ($(MAKELEVEL),0)
@@ -66,9 +67,10 @@ $(B)/hypervisor/core/version.o: $(wildcard .git/logs/HEAD)
 -include tests/unit/unit.mk
 -include guests/guests.mk
 -include tests/static/static.mk
+-include tests/proof/proof.mk
 -include hypervisor/x86/image/image.mk
 
 clean:
-	rm -rf $(B)/hypervisor $(B)/gen $(B)/unit $(B)/coverage $(B)/tsan $(B)/static $(B)/zelo.*
+	rm -rf $(B)/hypervisor $(B)/gen $(B)/unit $(B)/coverage $(B)/tsan $(B)/static $(B)/proofs $(B)/zelo.*
 
 .PHONY: all clean unit

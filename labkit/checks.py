@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
 """What `./lab test` asks of this machine alone, as targets of make: the unit tests,
-and, beside the machines under QEMU, how much they run, races and static analysis."""
+and, beside the machines under QEMU, how much they run, races, static analysis and proofs."""
 import os
 import re
 import signal
 import subprocess
 import threading
 
-from labkit import packages, paths
+from labkit import cbmc, packages, paths
 from labkit.ui import step
 
-BESIDE = ["coverage", "tsan", "static"]
+BESIDE = ["coverage", "tsan", "static", "proofs"]
 # A session has a share of the CPUs of its own where the kernel groups by session; this one wants what others leave.
 LEFT_OVER = "echo 19 2>/dev/null >/proc/self/autogroup; exec nice -n 19 \"$@\""
 
@@ -18,6 +18,7 @@ LEFT_OVER = "echo 19 2>/dev/null >/proc/self/autogroup; exec nice -n 19 \"$@\""
 def install():
     """The packages that the targets need."""
     packages.install(packages.BUILD + packages.STATIC)
+    cbmc.install()
 
 
 def _make(target):
