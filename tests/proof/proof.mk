@@ -47,7 +47,8 @@ proof_name = $(firstword $(subst -, ,$1))
 proof_case = $(or $(PROOF_CASE_$(lastword $(subst -, ,$1))),-DOP=$(lastword $(subst -, ,$1)))
 
 proofs: $(PROOFS:%=$(P)/%.result)
-	@cat $^ | awk '/^passed/ { p++ } /^failed/ { f++ } END { printf "proofs: %d passed, %d failed, 0 skipped\n", p, f; exit !p || f }'
+	@cat $^ | awk '/^passed/ { p++ } /^failed/ { f++ } /^skipped/ { s++ } \
+	    END { printf "proofs: %d passed, %d failed, %d skipped\n", p, f, s; exit f || !(p + s) }'
 
 # Always done: what a proof is of is found by the preprocessor only.
 $(P)/%.result: FORCE | $(B)/include/xen
