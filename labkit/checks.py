@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What `./lab test` asks of this machine alone, as targets of make: the unit tests,
-and, beside the machines under QEMU, how much they run, races and static analysis."""
+and, beside the machines under QEMU, how much they run, races, static analysis and
+a minute of the fuzzer."""
 import os
 import re
 import signal
@@ -10,14 +11,14 @@ import threading
 from labkit import packages, paths
 from labkit.ui import step
 
-BESIDE = ["coverage", "tsan", "static"]
+BESIDE = ["coverage", "tsan", "static", "fuzz-minute"]
 # A session has a share of the CPUs of its own where the kernel groups by session; this one wants what others leave.
 LEFT_OVER = "echo 19 2>/dev/null >/proc/self/autogroup; exec nice -n 19 \"$@\""
 
 
 def install():
     """The packages that the targets need."""
-    packages.install(packages.BUILD + packages.STATIC)
+    packages.install(packages.BUILD + packages.STATIC + packages.FUZZ)
 
 
 def _make(target):
@@ -92,7 +93,7 @@ class Beside:
             self._results[target] = self._process.returncode, output
 
     def finish(self):
-        """Wait for the rest and show all of it: the line about coverage, and the counts."""
+        """Wait for the rest and show all of it: the lines about coverage, and the counts."""
         self._thread.join()
         totals = [0, 0, 0]
         for target, (status, output) in self._results.items():
@@ -100,4 +101,6 @@ class Beside:
             print(output, end="", flush=True)
             counts = _coverage(status, output) if target == "coverage" else _counts(target, status, output)
             totals = [a + b for a, b in zip(totals, counts)]
-        return _last("coverage: .*", self._results["coverage"][1]) or "coverage: unknown", totals
+        lines = [_last("coverage: .*", self._results["coverage"][1]) or "coverage: unknown",
+                 _last(r"fuzz: \d.*", self._results["fuzz-minute"][1]) or "fuzz: unknown"]
+        return "\n".join(lines), totals

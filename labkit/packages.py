@@ -17,6 +17,7 @@ BUILD = ["make", "gcc", "libc6-dev", "binutils", "gzip", "libxen-dev",
 IMAGES = ["kmod", "e2fsprogs", "fakeroot", "dpkg", "util-linux"]
 RUN = ["qemu-system-x86"]
 STATIC = ["cppcheck", "clang-tidy"]
+FUZZ = ["clang", "libclang-rt-14-dev"]
 TEST = ["python3-pytest", "python3-pytest-xdist", "zstd", "lz4"]
 GRUB = ["grub-common", "grub-pc-bin", "grub-efi-amd64-bin", "ovmf", "mtools"]
 PARTITIONS = ["fdisk"]
