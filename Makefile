@@ -4,6 +4,7 @@
 #   make unit         builds and runs the host unit tests
 #   make coverage     how much of core and pv they run
 #   make tsan         those in which CPUs race, under ThreadSanitizer
+#   make fuzz         the fuzzer of core and pv, for ./lab fuzz
 #   make static       static analysis: gcc -fanalyzer, cppcheck, clang-tidy
 #   make proofs       page types and references, grant pins, the event FIFO, proved with cbmc
 
@@ -65,12 +66,14 @@ $(B)/hypervisor/core/version.o: $(wildcard .git/logs/HEAD)
 
 -include $(HV_O:.o=.d) $(B)/gen/asm_offsets.d
 -include tests/unit/unit.mk
+-include tests/fuzz/fuzz.mk
 -include guests/guests.mk
 -include tests/static/static.mk
 -include tests/proof/proof.mk
 -include hypervisor/x86/image/image.mk
 
 clean:
-	rm -rf $(B)/hypervisor $(B)/gen $(B)/unit $(B)/coverage $(B)/tsan $(B)/static $(B)/proofs $(B)/zelo.*
+	rm -rf $(B)/hypervisor $(B)/gen $(B)/unit $(B)/coverage $(B)/tsan $(B)/static $(B)/proofs $(B)/zelo.* \
+	    $(B)/fuzz/hypervisor $(B)/fuzz/tests $(B)/fuzz/zelo-fuzz* $(B)/fuzz/*.a
 
 .PHONY: all clean unit

@@ -5,7 +5,7 @@ import shutil
 import sys
 
 from labkit import deb as packaging
-from labkit import debug, lab, paths
+from labkit import debug, fuzz, lab, paths
 from labkit import run as runner
 from labkit import test as tests
 from labkit.ui import LabError, fail, step
@@ -52,7 +52,8 @@ def _parser():
     command = add("run", run, "Boot, start the guest `demo`, end at domain 0's shell.")
     machine_options(command)
 
-    command = add("test", test, "Run the unit tests, the static analysers and the system tests; count them.")
+    command = add("test", test, "Run the unit tests, the proofs, the static analysers and the system tests;"
+                                " count them.")
     command.add_argument("--hypervisor", metavar="FILE",
                          help="run only the system tests, on this hypervisor; `xen` is Debian's")
     command.add_argument("-k", dest="expression", metavar="EXPR",
@@ -61,6 +62,9 @@ def _parser():
                          help="in place of these the long tests: two hosts, a hundred domains, the Debian"
                               " package, a domain 0 with Python, QEMU, NBD and libvirt")
     command.add_argument("--list", action="store_true", help="list the system tests")
+
+    command = add("fuzz", fuzz_on, "Fuzz core/ and pv/ on this machine, from the corpus in tests/fuzz on.")
+    command.add_argument("minutes", type=float, metavar="MINUTES", help="how long")
 
     add("deb", deb, "Build the hypervisor's Debian package in build/.")
 
@@ -112,6 +116,11 @@ def test(options):
         return tests.names()
     return tests.run(lambda: lab.hypervisor(options.hypervisor),
                      options.hypervisor is not None, options.expression, options.long)
+
+
+def fuzz_on(options):
+    """So many minutes, or until something is found."""
+    return fuzz.run(options.minutes)
 
 
 def deb(_options):

@@ -18,6 +18,7 @@ IMAGES = ["kmod", "e2fsprogs", "fakeroot", "dpkg", "util-linux"]
 RUN = ["qemu-system-x86"]
 STATIC = ["cppcheck", "clang-tidy"]
 PROOFS = ["cbmc"]   # labkit/cbmc.py
+FUZZ = ["clang", "libclang-rt-14-dev"]
 TEST = ["python3-pytest", "python3-pytest-xdist", "zstd", "lz4"]
 GRUB = ["grub-common", "grub-pc-bin", "grub-efi-amd64-bin", "ovmf", "mtools"]
 PARTITIONS = ["fdisk"]

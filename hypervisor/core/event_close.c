@@ -122,6 +122,7 @@ static int event_close_all(struct domain *d, bool preemptible)
 
 int event_reset(struct domain *d)
 {
+    struct evtchn_fifo *f = NULL;
     int rc = event_close_all(d, true);
 
     if (rc)
@@ -130,13 +131,16 @@ int event_reset(struct domain *d)
     if (d->evt.active)
         rc = -E_PREEMPTED; /* bound meanwhile by another vCPU */
     else if (d->evt.fifo && d == current->domain)
-        event_fifo_destroy(d); /* another's reset leaves the guest its memory's use */
+        f = event_fifo_detach(d); /* another's reset leaves the guest its memory's use */
     spin_unlock(&d->evt.lock);
+    if (f)
+        event_fifo_free(f);
     return rc;
 }
 
 void event_domain_destroy(struct domain *d)
 {
+    struct evtchn_fifo *f = NULL;
     struct vcpu *v;
 
     spin_lock(&d->evt.lock);
@@ -147,8 +151,10 @@ void event_domain_destroy(struct domain *d)
     spin_lock(&d->evt.lock);
     BUG_ON(d->evt.active);
     if (d->evt.fifo)
-        event_fifo_destroy(d);
+        f = event_fifo_detach(d);
     spin_unlock(&d->evt.lock);
+    if (f)
+        event_fifo_free(f);
     for_each_vcpu(d, v)
         tasklet_kill(&v->evt.pirq_follow);
 }

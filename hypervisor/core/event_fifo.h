@@ -21,6 +21,7 @@ struct fifo_queue {
 /* A vCPU's side; made with its control block, gone when all channels are closed. */
 struct evtchn_fifo_vcpu {
     struct page *page; /* the control block's frame, held with PGT_WRITABLE */
+    struct evtchn_fifo_vcpu *next; /* once detached */
     struct fifo_queue queue[EVTCHN_FIFO_MAX_QUEUES];
 };
 
@@ -28,6 +29,7 @@ struct evtchn_fifo_vcpu {
 struct evtchn_fifo {
     event_word_t *words[FIFO_ARRAY_PAGES];   /* the guest's memory, frames held as above */
     u32 pages;                               /* of these; grows only (domain's lock, read without) */
+    struct evtchn_fifo_vcpu *detached;       /* the vCPUs' sides, when nobody uses them any more */
 };
 
 /* A port's event word; NULL while the guest has not given the page. */

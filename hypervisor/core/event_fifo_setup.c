@@ -220,7 +220,7 @@ void event_mark_dirty(struct domain *d)
     spin_unlock(&d->evt.lock);
 }
 
-void event_fifo_destroy(struct domain *d)
+struct evtchn_fifo *event_fifo_detach(struct domain *d)
 {
     struct evtchn_fifo *f = d->evt.fifo;
     struct vcpu *v;
@@ -236,6 +236,18 @@ void event_fifo_destroy(struct domain *d)
         if (!fv)
             continue;
         WRITE_ONCE(v->evt.fifo, NULL);
+        fv->next = f->detached;
+        f->detached = fv;
+    }
+    return f;
+}
+
+void event_fifo_free(struct evtchn_fifo *f)
+{
+    while (f->detached) {
+        struct evtchn_fifo_vcpu *fv = f->detached;
+
+        f->detached = fv->next;
         page_put_and_type(fv->page);
         mem_free(fv);
     }

@@ -122,7 +122,11 @@ bool event_fifo_is_busy(const struct domain *d, u32 port);
 int event_fifo_init_control(struct domain *d, struct evtchn_init_control *op);
 int event_fifo_expand_array(struct domain *d, u64 gfn);
 int event_fifo_set_priority(struct domain *d, u32 port, u32 priority);
-/* Back to the 2-level ABI; all channels are closed, the domain's lock is held. */
-void event_fifo_destroy(struct domain *d);
+/*
+ * Back to the 2-level ABI, in two steps.  All channels are closed and the domain's lock is held; then, with no lock
+ * held, what was taken out is freed: the guest may have given its frames up, and they go to the heap.
+ */
+struct evtchn_fifo *must_check event_fifo_detach(struct domain *d);
+void event_fifo_free(struct evtchn_fifo *f);
 
 #endif

@@ -11,7 +11,9 @@
 #include <setjmp.h>
 
 /* --- the machine: arena.c, machine.c --- */
+#ifndef HOST_FRAMES
 #define HOST_FRAMES 65536ULL     /* 256 MiB of RAM */
+#endif
 #define HOST_FIRST_RAM 256ULL    /* frames below are not RAM: the first MiB */
 
 /* Brings the machine up, once for each program: RAM in the heap, `cpus` CPUs online. */

@@ -8,7 +8,7 @@
 
 static void idle_vcpu_make(unsigned cpu)
 {
-    struct vcpu *v = calloc(1, sizeof(*v));
+    struct vcpu *v = mem_alloc_type(struct vcpu);
 
     if (!v)
         abort();

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# link.sh OUT OBJECT HOST-ARCHIVE HV-ARCHIVE: links one unit test.  The first
+# link.sh OUT OBJECTS HOST-ARCHIVE HV-ARCHIVE: links one unit test.  The first
 # definition of a name wins, so that a test replaces what it likes; names that
 # nobody defines become stubs which name themselves and stop the test.
 set -e
@@ -12,7 +12,8 @@ link() {
 }
 
 rm -f "$out.stubs.S" "$out.stubs.o"
-link -o "$out.tmp" "$obj" 2> "$out.link" || { cat "$out.link" >&2; exit 1; }
+# shellcheck disable=SC2086  # one word for each object
+link -o "$out.tmp" $obj 2> "$out.link" || { cat "$out.link" >&2; exit 1; }
 missing=$(sed -n "s/.*undefined reference to [\`']\([A-Za-z_0-9]*\)'.*/\1/p" "$out.link" | sort -u)
 if [ -n "$missing" ]; then
     {
@@ -24,6 +25,6 @@ if [ -n "$missing" ]; then
         echo '.section .note.GNU-stack,"",@progbits'
     } > "$out.stubs.S"
     $CC -c -o "$out.stubs.o" "$out.stubs.S"
-    link -o "$out.tmp" "$obj" "$out.stubs.o" 2>> "$out.link"
+    link -o "$out.tmp" $obj "$out.stubs.o" 2>> "$out.link"
 fi
 mv "$out.tmp" "$out"

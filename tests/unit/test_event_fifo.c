@@ -654,10 +654,31 @@ static void test_race_with_moving_info(void **state)
 #define BARE(f) cmocka_unit_test_setup(f, each_bare)
 #define TEST(f) cmocka_unit_test_setup(f, each)
 
+/* --- frames that the guest gives up while they are in use --- */
+
+/* The FIFO's references are the last: they go with no lock held, since the frames go to the heap then. */
+static void test_frames_given_up(void **state)
+{
+    u64 pages = d->tot_pages;
+    struct page *control = domain_alloc_pages(d, 0, 0), *array = domain_alloc_pages(d, 0, 0);
+    struct evtchn_init_control c = { .control_gfn = page_to_mfn(control).n };
+    struct evtchn_expand_array e = { page_to_mfn(array).n };
+    struct evtchn_reset r = { DOMID_SELF };
+
+    assert_int_equal(op(EVTCHNOP_init_control, &c), 0);
+    assert_int_equal(op(EVTCHNOP_expand_array, &e), 0);
+    assert_int_equal(domain_release_page(d, control), 0);
+    assert_int_equal(domain_release_page(d, array), 0);
+    assert_int_equal(d->tot_pages, pages + 2);
+    assert_int_equal(op(EVTCHNOP_reset, &r), 0);
+    assert_int_equal(d->tot_pages, pages);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         BARE(test_init_control_refuses),
+        BARE(test_frames_given_up),
         BARE(test_race_with_late_memory),
         BARE(test_race_with_turning),
         BARE(test_race_with_moving_info),
