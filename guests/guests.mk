@@ -13,7 +13,7 @@ $(B)/guests/start.o: guests/common/start.S | $(B)/include/xen
 	@mkdir -p $(@D)
 	$(CC) -D__ASSEMBLY__ -DVIRT_BASE=$(GUEST_VIRT_BASE) -isystem $(B)/include -c -o $@ $<
 
-$(B)/guests/%.o: guests/%.c $(wildcard guests/common/*.h) | $(B)/include/xen
+$(B)/guests/%.o: guests/%.c $(wildcard guests/*/*.h) | $(B)/include/xen
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -c -o $@ $<
 
@@ -21,8 +21,9 @@ $(B)/guests/guest.lds: guests/common/guest.lds
 	@mkdir -p $(@D)
 	$(CC) -E -P -DVIRT_BASE=$(GUEST_VIRT_BASE) -x c -o $@ $<
 
+.SECONDEXPANSION:
 $(B)/guests/%.elf: $(B)/guests/start.o $(B)/guests/common/guest.o $(B)/guests/common/tools.o \
-                   $(B)/guests/%/main.o $(B)/guests/guest.lds
+        $$(addprefix $(B)/,$$(subst .c,.o,$$(sort $$(wildcard guests/$$*/*.c)))) $(B)/guests/guest.lds
 	$(LD) -static -nostdlib -z max-page-size=4096 -T $(B)/guests/guest.lds -o $@ $(filter %.o,$^)
 
 .PHONY: guests

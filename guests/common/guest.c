@@ -10,6 +10,7 @@ struct frame last_trap;
 uint64_t last_cr2;
 volatile uint64_t event_count;
 void (*syscall_handler)(struct frame *f);
+void (*event_handler)(struct frame *f);
 
 static char shared_info_page[PAGE_SIZE] __attribute__((aligned(4096)));
 static char console_page[PAGE_SIZE] __attribute__((aligned(4096)));
@@ -182,7 +183,8 @@ void guest_trap(struct frame *f)
 void guest_event(struct frame *f);
 void guest_event(struct frame *f)
 {
-    (void)f;
+    if (event_handler)
+        event_handler(f);
     /* Selector after flag: whoever sets the selector later sets the flag again. */
     vcpu_info()->evtchn_upcall_pending = 0;
     __atomic_exchange_n(&vcpu_info()->evtchn_pending_sel, 0, __ATOMIC_SEQ_CST);
@@ -194,6 +196,8 @@ void guest_syscall(struct frame *f)
 {
     if (syscall_handler)
         syscall_handler(f);
+    else
+        guest_trap(f); /* for who catches it */
 }
 
 extern char trap_0[], trap_1[], trap_3[], trap_6[], trap_7[], trap_11[], trap_12[], trap_13[], trap_14[], trap_17[],

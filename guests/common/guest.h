@@ -90,7 +90,8 @@ int map_page(void *va, uint64_t pte);         /* update_va_mapping with an INVLP
 /* --- traps: expected ones --- */
 /*
  * Runs fn(arg) and catches the first trap in it: returns the vector, or -1 if
- * none came; the frame is kept in last_trap, CR2 in last_cr2.
+ * none came; the frame is kept in last_trap, CR2 in last_cr2.  A system call
+ * without a handler is vector 0x101, the failsafe callback 0x102.
  */
 int catch_trap(void (*fn)(void *), void *arg);
 extern struct frame last_trap;
@@ -98,5 +99,7 @@ extern uint64_t last_cr2;
 extern volatile uint64_t event_count;
 /* Called for a system call from guest user mode, if set. */
 extern void (*syscall_handler)(struct frame *f);
+/* Called for an event, if set, before it is acknowledged. */
+extern void (*event_handler)(struct frame *f);
 
 #endif

@@ -51,7 +51,9 @@ secondary_start:
 hypercall_page:
         .skip 4096
 
+        /* What was interrupted may have set DF, as no C code expects it. */
         .macro SAVE
+        cld
         pushq %rdi; pushq %rsi; pushq %rdx; pushq %rcx; pushq %rax
         pushq %r8;  pushq %r9;  pushq %r10; pushq %r11
         pushq %rbx; pushq %rbp; pushq %r12; pushq %r13; pushq %r14; pushq %r15
@@ -117,8 +119,20 @@ event_entry:
         addq    $16, %rsp
         IRET_HYPERCALL 0
 
+        /* The frame has DS, ES, FS and GS where an error code would be. */
+        .balign 16
 failsafe_entry:
-        ud2
+        popq    %rcx
+        popq    %r11
+        addq    $32, %rsp
+        pushq   $0
+        pushq   $0x102
+        SAVE
+        movq    %rsp, %rdi
+        call    guest_trap
+        RESTORE
+        addq    $16, %rsp
+        IRET_HYPERCALL 0
 
         .balign 16
 syscall_entry:

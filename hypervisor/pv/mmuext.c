@@ -100,11 +100,16 @@ static int ext_new_baseptr(const struct ext *x)
     return pt_new_root_kernel(x->v, MFN(x->op.arg1.mfn));
 }
 
+/* No frame has the number that stands for none inside (MFN_INVALID), so a guest may not say it. */
 static int ext_new_user_baseptr(const struct ext *x)
 {
+    mfn_t m = MFN(x->op.arg1.mfn);
+
     if (x->owner != x->v->domain)
         return -EPERM;
-    return pt_new_root_user(x->v, x->op.arg1.mfn ? MFN(x->op.arg1.mfn) : MFN_INVALID);
+    if (m.n && !mfn_valid(m))
+        return -EINVAL;
+    return pt_new_root_user(x->v, m.n ? m : MFN_INVALID);
 }
 
 /* --- TLBs: always the caller's own --- */

@@ -77,6 +77,8 @@ static int root_change(struct vcpu *v, mfn_t *root, mfn_t m, bool load)
 
 int pt_new_root_kernel(struct vcpu *v, mfn_t m)
 {
+    if (mfn_is_invalid(m)) /* a kernel always has one */
+        return -EINVAL;
     if (mfn_eq(v->pv.root_kernel, m)) {
         pv_load_cr3(v); /* the guest counts on the flush */
         return 0;

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Builds tests/system/programs with the machine's gcc; no other libraries."""
+"""Builds tests/system/programs with the machine's gcc, no other libraries, and the hostile guest."""
 import pathlib
 import subprocess
+
+from labkit import lab
 
 SOURCE = pathlib.Path(__file__).parent / "programs"
 BARE = ["-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments"]
@@ -30,4 +32,5 @@ def build_all(directory):
     for name, kind in TINY_KINDS.items():
         made[f"tiny-{name}"] = _gcc(directory / f"tiny-{name}", f"-DKIND={kind}", *BARE,
                                     f"-Wl,-T,{SOURCE / 'tiny.lds'}", SOURCE / "tiny.S")
+    made["hostile"] = lab.build_guest("hostile")
     return made

@@ -130,6 +130,8 @@ static void test_base_pointers(void **state)
     assert_true(mfn_is_invalid(v->pv.root_user));
     assert_int_equal(ext(MMUEXT_NEW_BASEPTR, mfn_of(u.l[3]), 0), -EBUSY);
     assert_int_equal(ext(MMUEXT_NEW_BASEPTR, 0, 0), -EINVAL);
+    assert_int_equal(ext(MMUEXT_NEW_BASEPTR, ~0UL, 0), -EINVAL);
+    assert_int_equal(ext(MMUEXT_NEW_USER_BASEPTR, ~0UL, 0), -EINVAL);
     assert_int_equal(v->pv.root_kernel.n, mfn_of(u.l[4]));
     for (preempt_every = 1; preempt_every < 6; preempt_every++) {
         assert_int_equal(ext(MMUEXT_NEW_BASEPTR, mfn_of(t.l[4]), 0), 0);

@@ -12,7 +12,7 @@
 #include <zelo/types.h>
 #include <arch/seam.h>
 
-/* True if [va, va+n) lies wholly outside the hypervisor's range and is canonical. */
+/* True if [va, va+n) lies wholly outside the hypervisor's range. What is not canonical faults, like what is not mapped. */
 static inline bool guest_range_ok(vaddr_t va, size_t n)
 {
     vaddr_t end = va + n;
