@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Guests that try every way out (guests/hostile): each is answered as the ABI
 says, or dies alone. Meanwhile a neighbour and domain 0 work, and their work is
-looked at: data to disk and back, and packets between them."""
+looked at: data to disk and back, and packets between them. In seconds, with a
+tiny domain 0, are test_as_domain_0 and test_warden; those with Linux are long."""
 import contextlib
 import re
 import shlex
@@ -116,6 +117,7 @@ def _run(dom0, name, words, vcpus=1, seconds=120):
     _all_held(_said(dom0, name))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("words, vcpus", [
     (ANYBODYS, 1), ("frames ports events grants", 1), ("races", 2), ("storms", 1),
 ], ids=["cpu-and-memory", "others", "races", "storms"])
@@ -125,6 +127,7 @@ def test_refused(dom0, others, words, vcpus):
         _run(dom0, "hostile", words, vcpus)
 
 
+@pytest.mark.long
 def test_two_domains(dom0, others):
     """One grants pages and channels to the other, which wants more; then it ends while they are in use."""
     with _unnoticed(dom0, others):
@@ -139,6 +142,7 @@ def test_two_domains(dom0, others):
         assert "BROKEN" not in _said(dom0, "owner")
 
 
+@pytest.mark.long
 def test_lethal(dom0, others):
     """Attacks that their domain does not survive."""
     names = " ".join(LETHAL)
@@ -158,6 +162,7 @@ def test_lethal(dom0, others):
         assert reason in said, reasons
 
 
+@pytest.mark.long
 def test_endless(dom0, others):
     """Domains that take all the time they get, masked and unmasked: the others get theirs, and they can be ended."""
     with _unnoticed(dom0, others):
@@ -171,6 +176,7 @@ def test_endless(dom0, others):
             assert "BROKEN" not in _said(dom0, name)
 
 
+@pytest.mark.long
 def test_invariants(dom0, others, hypervisor):
     """After all that: every frame, page table, grant and event channel, counted anew."""
     if hypervisor != paths.ZELO:
