@@ -39,12 +39,13 @@ def _read_until(terminal, words, seconds):
             shown += os.read(terminal, 4096)
 
 
+@pytest.mark.one_cpu
 def test_leave(hypervisor):
     """On a terminal, Ctrl-] leaves domain 0's shell; QEMU goes with the lab, and
     the terminal is as it was."""
     keeper, user = pty.openpty()
     before = termios.tcgetattr(user)
-    process = subprocess.Popen([str(paths.ROOT / "lab"), "run", "--hypervisor", str(hypervisor)],
+    process = subprocess.Popen([str(paths.ROOT / "lab"), "run", "--smp", "1", "--hypervisor", str(hypervisor)],
                                stdin=user, stdout=user, stderr=user)
     try:
         _read_until(keeper, b"domain 0's shell", 300)
