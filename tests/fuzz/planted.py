@@ -34,8 +34,9 @@ BUGS = {
     # The operation is read again after its number was checked.
     "time-of-check-to-time-of-use": (
         "pv/mmuext.c",
-        "    return ext_table[cmd](x);",
-        "    if (copy_from_guest(&x->op, at))\n        return -EFAULT;\n    return ext_table[x->op.cmd](x);"),
+        "    return fn ? fn(x) : -ENOSYS;",
+        "    if (!fn)\n        return -ENOSYS;\n    if (copy_from_guest(&x->op, at))\n        return -EFAULT;\n"
+        "    return ext_table[x->op.cmd](x);"),
 }
 
 
