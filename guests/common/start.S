@@ -74,6 +74,16 @@ hypercall_page:
         jmp     hypercall_page + __HYPERVISOR_iret * 32
         .endm
 
+        /* With the number and an error code on the stack: a C function gets the frame, then back. */
+        .macro HANDLE handler
+        SAVE
+        movq    %rsp, %rdi
+        call    \handler
+        RESTORE
+        addq    $16, %rsp
+        IRET_HYPERCALL 0
+        .endm
+
         /* Trap frame as delivered: rcx, r11, [error], rip, cs, rflags, rsp, ss. */
         .macro TRAP nr, has_error
         .globl trap_\nr
@@ -85,12 +95,7 @@ trap_\nr:
         pushq   $0
         .endif
         pushq   $\nr
-        SAVE
-        movq    %rsp, %rdi
-        call    guest_trap
-        RESTORE
-        addq    $16, %rsp
-        IRET_HYPERCALL 0
+        HANDLE  guest_trap
         .endm
 
         TRAP 0, 0
@@ -112,12 +117,7 @@ event_entry:
         popq    %r11
         pushq   $0
         pushq   $0x100
-        SAVE
-        movq    %rsp, %rdi
-        call    guest_event
-        RESTORE
-        addq    $16, %rsp
-        IRET_HYPERCALL 0
+        HANDLE  guest_event
 
         /* The frame has DS, ES, FS and GS where an error code would be. */
         .balign 16
@@ -127,12 +127,7 @@ failsafe_entry:
         addq    $32, %rsp
         pushq   $0
         pushq   $0x102
-        SAVE
-        movq    %rsp, %rdi
-        call    guest_trap
-        RESTORE
-        addq    $16, %rsp
-        IRET_HYPERCALL 0
+        HANDLE  guest_trap
 
         .balign 16
 syscall_entry:

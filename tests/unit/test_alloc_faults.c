@@ -48,19 +48,7 @@ static long as(struct domain *d, hypercall_fn *fn, unsigned long a0, void *a1, u
 
 static int create(void)
 {
-    struct xen_domctl op = domctl_op(XEN_DOMCTL_createdomain, &(struct domain){ .id = ID });
-    long rc;
-
-    op.u.createdomain.max_vcpus = VCPUS;
-    op.u.createdomain.max_evtchn_port = 1023;
-    op.u.createdomain.max_grant_frames = 600;
-    op.u.createdomain.max_maptrack_frames = 600;
-    op.u.createdomain.grant_opts = XEN_DOMCTL_GRANT_version(2);
-    rc = domctl(&op);
-    made = rc ? NULL : domain_get(ID);
-    if (made)
-        domain_put(made);
-    return (int)rc;
+    return create_domain(ID, VCPUS, &made);
 }
 
 static int limits(void)

@@ -43,18 +43,7 @@ static int end(void **state)
 
 static int try_domain(void)
 {
-    struct xen_domctl op = domctl_op(XEN_DOMCTL_createdomain, &(struct domain){ .id = ID });
-    long rc;
-
-    op.u.createdomain.max_vcpus = 600; /* a table of more than a page */
-    op.u.createdomain.max_evtchn_port = 1023;
-    op.u.createdomain.max_grant_frames = op.u.createdomain.max_maptrack_frames = 600;
-    op.u.createdomain.grant_opts = XEN_DOMCTL_GRANT_version(2);
-    rc = domctl(&op);
-    made = rc ? NULL : domain_get(ID);
-    if (made)
-        domain_put(made);
-    return (int)rc;
+    return create_domain(ID, 600, &made); /* a table of vCPUs of more than a page */
 }
 
 static void test_domain(void **state)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the scheduler tells: trace records of its switches, the debug key's list while vCPUs run. */
 #include "sched_fixture.h"
+#include "said_fixture.h"
 
 #include <zelo/trace.h>
 
@@ -17,20 +18,6 @@ void trace_record(u32 event, const u32 *data, unsigned n)
     records[record_count].event = event;
     records[record_count].n = n;
     memcpy(records[record_count++].words, data, n * sizeof(*data));
-}
-
-/* --- the log --- */
-
-static char said[65536];
-
-void log_msg(enum log_level level, const char *fmt, ...)
-{
-    size_t n = strlen(said);
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(said + n, sizeof(said) - n, fmt, ap);
-    va_end(ap);
 }
 
 static int end(void **state)

@@ -1,26 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* pv/speculation.c: which mitigations are on, by CPU and command line; zelo/nospec.h: the masks. */
 #include "unit.h"
+#include "said_fixture.h"
 
-#include <zelo/log.h>
 #include <zelo/nospec.h>
 #include <zelo/speculation.h>
 
 #include <xen/arch-x86/cpufeatureset.h>
 
 #include "pv/msr.h"
-
-static char said[4096]; /* all messages */
-
-void log_msg(enum log_level level, const char *fmt, ...)
-{
-    size_t n = strlen(said);
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsnprintf(said + n, sizeof(said) - n, fmt, ap);
-    va_end(ap);
-}
 
 #define BIT(feature) (1u << XEN_X86_FEATURE_##feature % 32)
 #define CAPS(feature) (1ULL << (XEN_X86_FEATURE_##feature - XEN_X86_FEATURE_RDCL_NO))
