@@ -40,7 +40,7 @@ def test_faults(debug_hypervisor):
     """guests/faults: each allocation on the way of domains, grants, event channels
     and shadow tables fails once, cleanly, and all is given back."""
     with _tiny_guest(debug_hypervisor, "faults", 1) as machine:
-        machine.console.wait(r"^faults: .*", 120)
+        machine.console.wait(r"^faults: .*\n", 120)
         text = machine.console.text()
     counted = dict(re.findall(r"^PASS (.*): (\d+) failed, \d+ did without", text, re.M))
     assert f"faults: {len(counted)} passed, 0 failed" in text, text[-3000:]
@@ -60,7 +60,7 @@ def test_checks_are_there(debug_hypervisor, word, says):
     machine = _tiny_guest(debug_hypervisor, "faults", 1, word)
     machine.console.crash = None    # this one is wanted
     with machine:
-        machine.console.wait(r"noreboot: the machine stays halted|^faults: .*", 60)
+        machine.console.wait(r"noreboot: the machine stays halted|^faults: .*\n", 60)
         text = machine.console.text()
     assert says in text, text[-3000:]
     assert "do_debug_op+0x" in text, text[-3000:]

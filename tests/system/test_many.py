@@ -63,7 +63,7 @@ def test_cost(hypervisor):
                         "console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all dom0_mem=64M noreboot",
                         "-nic", "none", "-initrd", str(lab.build_guest("crowd"))]
     with machine:
-        pages, _ = machine.console.wait(r"^crowd: free pages (\d+) (\d+)|^crowd: FAIL.*", 120)
+        pages, _ = machine.console.wait(r"^crowd: (?:free pages (\d+) (\d+)|FAIL.*)\r?\n", 120)
         text = machine.console.text()
     assert pages[1] and pages[1] == pages[2], text[-2000:]
     assert f"crowd: {MANY} alive" in text
