@@ -68,6 +68,7 @@ $(B)/hypervisor/core/version.o: $(wildcard .git/logs/HEAD)
 -include tests/unit/unit.mk
 -include tests/fuzz/fuzz.mk
 -include guests/guests.mk
+-include bench/bench.mk
 -include tests/static/static.mk
 -include tests/proof/proof.mk
 -include hypervisor/x86/image/image.mk

@@ -32,7 +32,7 @@ class Config:
     qemu: list = dataclasses.field(default_factory=list)
 
 
-def _make(what, target, *arguments):
+def make(what, target, *arguments):
     """`make`, quiet unless it fails; returns what it made."""
     packages.install(packages.BUILD)
     step(f"building {what}")
@@ -46,19 +46,19 @@ def _make(what, target, *arguments):
 
 def build():
     """The hypervisor's path."""
-    return _make("the hypervisor", paths.ZELO)
+    return make("the hypervisor", paths.ZELO)
 
 
 def build_debug():
     """The path of the one that checks itself."""
     with paths.locked("debug"):
-        return _make("the hypervisor with its checks", paths.ZELO_DEBUG, "DEBUG=1")
+        return make("the hypervisor with its checks", paths.ZELO_DEBUG, "DEBUG=1")
 
 
 def build_guest(name):
     """The path of one of guests/."""
     with paths.locked("guests"):
-        return _make("the tiny guests", paths.ROOT / "build" / "guests" / f"{name}.elf", "guests")
+        return make("the tiny guests", paths.ROOT / "build" / "guests" / f"{name}.elf", "guests")
 
 
 def hypervisor(word):

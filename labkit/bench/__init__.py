@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""`./lab bench`: the cost ledger. bench/README.md."""
