@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What `./lab test` asks of this machine alone, as targets of make: the unit tests,
-and, beside the machines under QEMU, how much they run, races, static analysis and proofs."""
+and, beside the machines under QEMU, a minute of the fuzzer, how much of the code the
+unit tests run, races, static analysis and proofs."""
 import os
 import re
 import signal
@@ -10,14 +11,14 @@ import threading
 from labkit import cbmc, packages, paths
 from labkit.ui import LabError, fail, step
 
-BESIDE = ["coverage", "tsan", "static", "proofs"]
+BESIDE = ["fuzz-minute", "coverage", "tsan", "static", "proofs"]
 # A session has a share of the CPUs of its own where the kernel groups by session; this one wants what others leave.
 LEFT_OVER = "echo 19 2>/dev/null >/proc/self/autogroup; exec nice -n 19 \"$@\""
 
 
 def install():
     """The packages that the targets need."""
-    packages.install(packages.BUILD + packages.STATIC)
+    packages.install(packages.BUILD + packages.STATIC + packages.FUZZ)
     try:
         cbmc.install()
     except LabError as error:
@@ -96,7 +97,7 @@ class Beside:
             self._results[target] = self._process.returncode, output
 
     def finish(self):
-        """Wait for the rest and show all of it: the line about coverage, and the counts."""
+        """Wait for the rest and show all of it: the lines that tell how much, and the counts."""
         self._thread.join()
         totals = [0, 0, 0]
         for target, (status, output) in self._results.items():
@@ -104,4 +105,6 @@ class Beside:
             print(output, end="", flush=True)
             counts = _coverage(status, output) if target == "coverage" else _counts(target, status, output)
             totals = [a + b for a, b in zip(totals, counts)]
-        return _last("coverage: .*", self._results["coverage"][1]) or "coverage: unknown", totals
+        told = [_last(f"{what}: .*", self._results[target][1]) or f"{what}: unknown"
+                for what, target in (("fuzz", "fuzz-minute"), ("coverage", "coverage"))]
+        return told, totals

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`./lab fuzz MINUTES`, and `make fuzz-minute`: tests/fuzz/README.md."""
+"""`./lab fuzz MINUTES`, and `make fuzz-minute` of `./lab test`: tests/fuzz/README.md."""
 import os
 import re
 import shutil
@@ -54,13 +54,14 @@ def read_twice():
 
 
 class Worker:
-    """One process of the fuzzer."""
+    """One process of the fuzzer. `seed`: what it tries is the same each time; else it is new."""
 
-    def __init__(self, number, seconds, program=PROGRAM, found=FOUND, failed=FAILED, corpus=CORPUS):
+    def __init__(self, number, seconds, program=PROGRAM, found=FOUND, failed=FAILED, corpus=CORPUS, seed=None):
+        seed = time.time_ns() % 2**31 if seed is None else seed
         self.log = failed / f"log.{number}"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [str(program), *options(seconds, failed), f"-seed={time.time_ns() % 2**31 + number}", "-reload=1",
+                [str(program), *options(seconds, failed), f"-seed={seed + number}", "-reload=1",
                  str(found), str(corpus), str(TWICE)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
@@ -115,13 +116,13 @@ def _wait(workers, seconds):
         worker.stop()
 
 
-def session(seconds, count=None):
-    """Fuzzes on from the corpus with `count` processes (one for each CPU). The
-    closing line, and the first worker that found something, or None."""
+def session(seconds, seed=None):
+    """Fuzzes on from the corpus with a process for each CPU. The closing line, and
+    the first worker that found something, or None."""
     for directory in (FOUND, FAILED):
         directory.mkdir(parents=True, exist_ok=True)
     step(f"fuzzing for {seconds} s")
-    workers = [Worker(number, seconds) for number in range(count or os.cpu_count())]
+    workers = [Worker(number, seconds, seed=seed) for number in range(os.cpu_count())]
     try:
         _wait(workers, seconds)
     finally:
@@ -154,7 +155,7 @@ def run(minutes):
 def minute():
     """`make fuzz-minute`, with the closing line of a target that counts."""
     read_twice()
-    line, failed = session(60)
+    line, failed = session(60, seed=1)
     if failed:
         _tell(failed)
     print(line, flush=True)

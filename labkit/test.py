@@ -74,7 +74,7 @@ def run(hypervisor_of, only_system, expression, long):
     """Everything, or a selection. `hypervisor_of` builds or finds what to boot,
     late, so that the unit tests run even if it fails."""
     everything = not only_system and not expression and not long
-    totals, covered = [0, 0, 0], None
+    totals, told = [0, 0, 0], []
     if everything:
         checks.install()
         totals = checks.unit()
@@ -83,9 +83,7 @@ def run(hypervisor_of, only_system, expression, long):
     with checks.Beside() if everything else contextlib.nullcontext() as beside:
         totals = _sum(totals, _alone(*selection))
         if beside:
-            covered, counts = beside.finish()
+            told, counts = beside.finish()
             totals = _sum(totals, counts)
-    if covered:
-        print(covered)
-    print("{} passed, {} failed, {} skipped".format(*totals), flush=True)
+    print(*told, "{} passed, {} failed, {} skipped".format(*totals), sep="\n", flush=True)
     return 1 if totals[1] or not totals[0] else 0
