@@ -19,6 +19,7 @@ const char *const count_names[COUNTS] = {
 struct insn {
     const uint8_t *at, *end;
     bool lock;
+    uint8_t rex;
 };
 
 static uint8_t byte(const struct insn *i, size_t n)
@@ -35,14 +36,16 @@ static void skip_prefixes(struct insn *i)
         i->lock |= *i->at == 0xf0;
         i->at++;
     }
-    if ((byte(i, 0) & 0xf0) == 0x40) /* REX */
-        i->at++;
+    if ((byte(i, 0) & 0xf0) == 0x40)
+        i->rex = *i->at++;
 }
 
-/* MOV to a control register, by its number; CR8 needs a REX prefix, and is not serialising. */
-static unsigned of_control_register(unsigned number)
+/* MOV to a control register. CR8, the only one with REX.R, is not serialising. */
+static unsigned of_control_register(const struct insn *i)
 {
-    switch (number) {
+    if (i->rex & 4)
+        return 0;
+    switch (reg_field(byte(i, 2))) {
     case 3:
         return KIND(SERIALISING) | KIND(CR3);
     case 4:
@@ -83,7 +86,7 @@ static unsigned of_two_bytes(const struct insn *i)
     case 0xa2: /* CPUID */
         return KIND(SERIALISING);
     case 0x22:
-        return of_control_register(reg_field(modrm));
+        return of_control_register(i);
     case 0x38: /* INVPCID */
         return modrm == 0x82 ? KIND(SERIALISING) | KIND(TLB) : 0;
     case 0xae: /* LFENCE, MFENCE */
