@@ -156,17 +156,6 @@ int domain_take_page(struct domain *d, struct page *p)
     return rc;
 }
 
-int domain_steal_page(struct domain *d, struct page *p)
-{
-    int rc = domain_take_page(d, p);
-
-    if (!rc) {
-        tlb_flush_mask(&cpu_online, TLB_FLUSH_ALL, 0);
-        atomic_set(&p->type, 0);
-    }
-    return rc;
-}
-
 /* --- hypervisor memory that guests map --- */
 
 void page_share_with_domain(struct page *p, struct domain *d, bool writable)

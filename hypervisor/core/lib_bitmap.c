@@ -7,26 +7,16 @@
 #include <zelo/lib.h>
 
 /* First bit at or after from that is set in (word ^ flip), or n. */
-static unsigned bitmap_next(const unsigned long *m, unsigned n, unsigned from, unsigned long flip)
+unsigned bitmap_next_set(const unsigned long *m, unsigned n, unsigned from)
 {
     while (from < n) {
-        unsigned long w = (READ_ONCE(m[from / BITS_PER_LONG]) ^ flip) >> (from % BITS_PER_LONG);
+        unsigned long w = READ_ONCE(m[from / BITS_PER_LONG]) >> (from % BITS_PER_LONG);
 
         if (w)
             return MIN(from + (unsigned)__builtin_ctzl(w), n);
         from = (from / BITS_PER_LONG + 1) * BITS_PER_LONG;
     }
     return n;
-}
-
-unsigned bitmap_next_set(const unsigned long *m, unsigned n, unsigned from)
-{
-    return bitmap_next(m, n, from, 0);
-}
-
-unsigned bitmap_next_clear(const unsigned long *m, unsigned n, unsigned from)
-{
-    return bitmap_next(m, n, from, ~0UL);
 }
 
 /* Without the POPCNT instruction the compiler's builtin would need libgcc. */

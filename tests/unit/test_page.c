@@ -129,7 +129,7 @@ static void test_shared_frames_hold_their_domain(void **state)
     assert_int_equal(a->refs, before);
     /* Not the guest's to give away. */
     assert_int_equal(domain_release_page(a, p), -EINVAL);
-    assert_int_equal(domain_steal_page(a, p), -EINVAL);
+    assert_int_equal(domain_take_page(a, p), -EINVAL);
     assert_true(page_unshare(p));
     assert_false(page_get(p, a));
     heap_free(v, 0);

@@ -40,9 +40,8 @@ u64 parse_size(const char *s, const char **end, u64 default_unit);
 static inline bool bitmap_test(const unsigned long *m, unsigned i) { return (m[i / 64] >> (i % 64)) & 1; }
 static inline void bitmap_set(unsigned long *m, unsigned i) { m[i / 64] |= 1UL << (i % 64); }
 static inline void bitmap_clear(unsigned long *m, unsigned i) { m[i / 64] &= ~(1UL << (i % 64)); }
-/* First set / clear bit at or after from, or n if none. */
+/* First set bit at or after from, or n if none. */
 unsigned bitmap_next_set(const unsigned long *m, unsigned n, unsigned from);
-unsigned bitmap_next_clear(const unsigned long *m, unsigned n, unsigned from);
 unsigned bitmap_weight(const unsigned long *m, unsigned n);
 
 #define ilog2(x) (63 - (unsigned)__builtin_clzll(x))

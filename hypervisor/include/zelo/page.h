@@ -158,12 +158,6 @@ int heap_set_claim(struct domain *d, u64 pages);
 struct page *must_check domain_alloc_pages(struct domain *d, unsigned order, u32 flags);
 /* Gives already allocated frames (count 0) to d.  -E2BIG over the limit, -EINVAL if d dies. */
 int must_check domain_assign_pages(struct domain *d, struct page *p, unsigned order, bool no_limit);
-/*
- * Takes a frame away from d for reuse (transfer, exchange): only if nothing
- * refers to it, not even the caller.  It is then nobody's, with count 0, and
- * in no TLB.  -EINVAL (not d's), -EBUSY.
- */
-int must_check domain_steal_page(struct domain *d, struct page *p);
 /* The owner gives a frame up, once: its own reference goes.  -EINVAL: not d's, or given up before. */
 int must_check domain_release_page(struct domain *d, struct page *p);
 /*
