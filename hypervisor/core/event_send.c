@@ -110,13 +110,6 @@ void event_send_pirq(struct domain *d, u32 port)
 
 /* --- the receiving side --- */
 
-bool vcpu_event_deliverable(const struct vcpu *v)
-{
-    const vcpu_info_t *info = atomic_read_acquire(&v->info);
-
-    return READ_ONCE(info->evtchn_upcall_pending) && !READ_ONCE(info->evtchn_upcall_mask);
-}
-
 int event_port_pending(struct domain *d, u32 port)
 {
     struct evtchn *chn = evtchn_find(d, port);

@@ -41,16 +41,11 @@ long hypercall_call(unsigned long nr, const struct hypercall_args *a)
 void hypercall_dispatch(struct cpu_user_regs *regs)
 {
     const struct hypercall_args a = { { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 } };
-    struct hypercall_state *s = hypercall_state();
-    long result;
 
     if (trace_enabled())
         trace_hypercall(TRC_PV_HYPERCALL_V2, regs->rax, a.arg);
-    s->continued = false;
-    result = hypercall_call(regs->rax, &a);
-    /* A continuation has put its own number in rax; HYPERVISOR_iret returns the new rax. */
-    if (!s->continued)
-        regs->rax = (u64)result;
+    /* Of a continuation the result is its number, of HYPERVISOR_iret the new rax. */
+    regs->rax = (u64)hypercall_call(regs->rax, &a);
 }
 
 /* Outside a guest's call (domain 0's building) there is nothing to come back to. */
@@ -60,7 +55,7 @@ bool hypercall_should_preempt(void)
 
     if (!v || v->domain->is_idle)
         return false;
-    return softirq_pending(this_cpu()) || vcpu_event_deliverable(v);
+    return softirq_pending() || vcpu_event_deliverable(v);
 }
 
 long hypercall_continue(unsigned nr, const struct hypercall_args *next)
@@ -68,14 +63,13 @@ long hypercall_continue(unsigned nr, const struct hypercall_args *next)
     struct hypercall_state *s = hypercall_state();
     struct cpu_user_regs *regs = guest_regs();
 
-    BUG_ON(s->continued);
-    s->continued = true;
     if (s->in_multicall) {
+        BUG_ON(s->continued);
+        s->continued = true;
         s->nr = nr;
         s->next = *next;
         return 0;
     }
-    regs->rax = nr;
     regs->rdi = next->arg[0];
     regs->rsi = next->arg[1];
     regs->rdx = next->arg[2];
@@ -83,5 +77,5 @@ long hypercall_continue(unsigned nr, const struct hypercall_args *next)
     regs->r8 = next->arg[4];
     regs->r9 = next->arg[5];
     regs->rip -= CALL_INSTRUCTION_BYTES;
-    return 0;
+    return nr;
 }

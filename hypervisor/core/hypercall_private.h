@@ -21,8 +21,8 @@ hypercall_fn do_debug_op;
  * never sleeps), so what it says about its continuation is kept for the CPU.
  */
 struct hypercall_state {
-    bool continued;              /* hypercall_continue was called */
     bool in_multicall;
+    bool continued;              /* in a multicall: hypercall_continue was called */
     unsigned nr;                 /* in a multicall: what the entry is to become */
     struct hypercall_args next;
 };

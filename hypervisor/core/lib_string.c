@@ -10,11 +10,20 @@
 /* A word that may lie at any address and stand for any type. */
 typedef u64 __attribute__((__may_alias__, __aligned__(1))) word_t;
 
+/* From this size on the CPU's own string instructions are at least as fast as loops, which they take a while to be. */
+#define LONG_BYTES 256
+
 void *memcpy(void *dst, const void *src, size_t n)
 {
     char *d = dst;
     const char *s = src;
 
+    if (n >= LONG_BYTES) {
+        size_t words = n / 8;
+
+        __asm__ volatile("rep movsq" : "+D"(d), "+S"(s), "+c"(words) :: "memory");
+        n %= 8;
+    }
     for (; n >= 32; n -= 32, d += 32, s += 32) {
         u64 a = ((const word_t *)s)[0], b = ((const word_t *)s)[1];
         u64 c = ((const word_t *)s)[2], e = ((const word_t *)s)[3];
@@ -50,6 +59,12 @@ void *memset(void *dst, int c, size_t n)
     u64 w = (u8)c * 0x0101010101010101ULL;
     char *d = dst;
 
+    if (n >= LONG_BYTES) {
+        size_t words = n / 8;
+
+        __asm__ volatile("rep stosq" : "+D"(d), "+c"(words) : "a"(w) : "memory");
+        n %= 8;
+    }
     for (; n >= 32; n -= 32, d += 32) {
         ((word_t *)d)[0] = w;
         ((word_t *)d)[1] = w;

@@ -392,7 +392,7 @@ void idle_loop(void)
 
     for (;;) {
         arch_irq_disable();
-        if (softirq_pending(cpu)) {
+        if (softirq_pending()) {
             arch_irq_enable();
             softirq_run();
         } else {

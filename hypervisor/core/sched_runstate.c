@@ -33,11 +33,10 @@ void sched_runstate_set(struct vcpu *v, int state, ns_t now)
 }
 
 /* The one that runs here changes by this CPU's own doing only: it needs no lock, and its switch-in asks often. */
-void vcpu_runstate_get(const struct vcpu *v, struct vcpu_runstate_info *out)
+static void runstate_copy(const struct vcpu *v, struct vcpu_runstate_info *out)
 {
     unsigned long flags = arch_irq_save();
     struct sched_cpu *c = NULL;
-    s64 delta;
 
     if (!READ_ONCE(v->is_running) || READ_ONCE(v->processor) != this_cpu())
         c = sched_lock_vcpu(v);
@@ -45,16 +44,29 @@ void vcpu_runstate_get(const struct vcpu *v, struct vcpu_runstate_info *out)
     if (c)
         spin_unlock(&c->lock);
     arch_irq_restore(flags);
-    delta = time_now() - (s64)out->state_entry_time;
+}
+
+static void runstate_bring_up(struct vcpu_runstate_info *r)
+{
+    s64 delta = time_now() - (s64)r->state_entry_time;
+
     if (delta > 0)
-        out->time[out->state] += (u64)delta;
+        r->time[r->state] += (u64)delta;
+}
+
+void vcpu_runstate_get(const struct vcpu *v, struct vcpu_runstate_info *out)
+{
+    runstate_copy(v, out);
+    runstate_bring_up(out);
 }
 
 ns_t vcpu_cpu_time(const struct vcpu *v)
 {
     struct vcpu_runstate_info r;
 
-    vcpu_runstate_get(v, &r);
+    runstate_copy(v, &r);
+    if (r.state == RUNSTATE_running)
+        runstate_bring_up(&r);
     return (ns_t)r.time[RUNSTATE_running];
 }
 

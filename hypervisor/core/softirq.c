@@ -6,12 +6,10 @@
  */
 #include <zelo/softirq.h>
 
-#include <zelo/atomic.h>
 #include <zelo/log.h>
-#include <arch/seam.h>
 
 static void (*softirq_handler[SOFTIRQ_COUNT])(void);
-static DEFINE_PER_CPU(unsigned long, softirq_bits);
+DEFINE_PER_CPU(unsigned long, softirq_bits);
 
 void softirq_register(enum softirq nr, void (*fn)(void))
 {
@@ -28,11 +26,6 @@ void softirq_raise_on(unsigned cpu, enum softirq nr)
     /* The bit is set before the kick is sent: the CPU sees it when it looks. */
     if (!atomic_test_set_bit(&per_cpu(softirq_bits, cpu), nr) && cpu != this_cpu())
         cpu_kick(cpu);
-}
-
-bool softirq_pending(unsigned cpu)
-{
-    return atomic_read(&per_cpu(softirq_bits, cpu)) != 0;
 }
 
 static void softirq_handle(enum softirq nr)
@@ -53,7 +46,7 @@ static void softirq_handle_others(void)
 /* The scheduler comes last in a round: it may leave for another vCPU, and what the others woke is then known. */
 void softirq_run(void)
 {
-    while (softirq_pending(this_cpu())) {
+    while (softirq_pending()) {
         softirq_handle_others();
         softirq_handle(SOFTIRQ_SCHEDULE);
     }

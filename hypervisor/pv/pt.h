@@ -146,8 +146,12 @@ void pt_undo_adopt(struct page *p);
 /* The same with a reference of its own, and only if there is room; else the next user of the frame does it. */
 void pt_undo_offer(struct page *p);
 /* At the start (and end) of page-table hypercalls: 0 or -E_PREEMPTED. No pt_lock held. */
-int must_check pt_undo_continue(struct vcpu *v);
+int must_check pt_undo_go_on(struct vcpu *v); /* the same where there is some */
 static inline bool pt_undo_pending(const struct vcpu *v) { return v->pv.undo != NULL; }
+static inline int must_check pt_undo_continue(struct vcpu *v)
+{
+    return v && unlikely(pt_undo_pending(v)) ? pt_undo_go_on(v) : 0; /* no vCPU while the machine boots */
+}
 
 /* --- roots.c --- */
 int must_check pt_new_root_kernel(struct vcpu *v, mfn_t m); /* MMUEXT_NEW_BASEPTR and _USER_BASEPTR; v is current */

@@ -14,8 +14,8 @@
 long pt_list_call(unsigned nr, const struct hypercall_args *a, size_t entry,
                   int (*run)(u32 domains, vaddr_t list, u32 count, u32 *done))
 {
-    struct hypercall_args next = *a;
     u32 count = (u32)a->arg[1], done = 0, before = 0, total;
+    struct hypercall_args next;
     int rc = pt_undo_continue(current);
 
     if ((count & MMU_UPDATE_PREEMPTED) && a->arg[2] && copy_from_guest(&before, a->arg[2]))
@@ -30,6 +30,7 @@ long pt_list_call(unsigned nr, const struct hypercall_args *a, size_t entry,
         return -EFAULT;
     if (rc != -E_PREEMPTED)
         return rc;
+    next = *a;
     next.arg[0] += (u64)done * entry;
     next.arg[1] = (count - done) | MMU_UPDATE_PREEMPTED;
     return hypercall_continue(nr, &next);

@@ -33,15 +33,12 @@ void pt_undo_offer(struct page *p)
     }
 }
 
-int pt_undo_continue(struct vcpu *v)
+int pt_undo_go_on(struct vcpu *v)
 {
-    struct page *p = v ? v->pv.undo : NULL; /* none while the machine boots */
-    struct domain *d;
+    struct page *p = v->pv.undo;
+    struct domain *d = page_owner(p);
     int rc;
 
-    if (likely(!p))
-        return 0;
-    d = page_owner(p);
     pt_lock(d);
     rc = page_finish_undo(p, true);
     pt_unlock(d);

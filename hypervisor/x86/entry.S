@@ -79,14 +79,14 @@
 /* --- CPU flaws: what is done on the ways in and out (docs/security.md) --- */
 
         /* From here to SPEC_END: jumped over, unless x86/speculation.c puts a NOP here. */
-        .macro SPEC_BLOCK kind
+        .macro SPEC_BLOCK kinds, end=89
         .pushsection spec_sites, "a"
-        .quad   88f, \kind
+        .quad   88f, \kinds
         .popsection
-88:     .byte   0xeb, 89f - 88b - 2
+88:     .byte   0xeb, \end\()f - 88b - 2
         .endm
-        .macro SPEC_END
-89:
+        .macro SPEC_END end=89
+\end:
         .endm
 
         .macro WRITE_MSR msr            /* from EAX */
@@ -132,15 +132,19 @@
         SPEC_END
         .endm
 
+        /* Where nothing is on, one jump. */
         .macro SPEC_ENTER
+        SPEC_BLOCK SPEC_XPTI | SPEC_IBPB | SPEC_MSR | SPEC_RSB, 90
         SPEC_BLOCK SPEC_XPTI
         LOAD_CR3_OF INFO_TOP_host_cr3
         SPEC_END
         SPEC_ENTER_PREDICTORS
+        SPEC_END 90
         .endm
 
         /* Behind it only the stack and this section may be used, and there is no more CALL and RET. */
         .macro SPEC_LEAVE
+        SPEC_BLOCK SPEC_XPTI | SPEC_MSR, 90
         SPEC_BLOCK SPEC_MSR
         movq    %rsp, %rdx
         orq     $(STACK_SIZE - 1), %rdx
@@ -150,6 +154,7 @@
         SPEC_BLOCK SPEC_XPTI
         LOAD_CR3_OF INFO_TOP_guest_cr3
         SPEC_END
+        SPEC_END 90
         .endm
 
         /* Clears the CPU's buffers, as the last thing. Changes ZF. */

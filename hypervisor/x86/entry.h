@@ -17,12 +17,12 @@
 #define SMAP_STAC 0
 #define SMAP_CLAC 1
 
-/* Blocks of the ways in and out that x86/speculation.c opens. */
-#define SPEC_XPTI 0
-#define SPEC_MSR 1
-#define SPEC_RSB 2
-#define SPEC_IBPB 3
-#define SPEC_VERW 4
+/* Blocks of the ways in and out that x86/speculation.c opens: bits, of which a block may have several. */
+#define SPEC_XPTI 1
+#define SPEC_MSR 2
+#define SPEC_RSB 4
+#define SPEC_IBPB 8
+#define SPEC_VERW 16
 #define THUNK_BYTES 32
 #ifdef __ASSEMBLY__ /* for C: pv/msr.h */
 #define MSR_SPEC_CTRL 0x48

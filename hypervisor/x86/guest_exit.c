@@ -13,8 +13,36 @@
  */
 void guest_exit_again(void)
 {
-    if (current->domain->pv.xpti)
+    if (unlikely(cpu_info()->guest_cr3))
         xpti_copy_root(current);
+}
+
+static bool nothing_waits(const struct vcpu *v)
+{
+    return likely(!softirq_pending()) && likely(!atomic_read(&v->pv.nmi_pending)) && !vcpu_event_deliverable(v);
+}
+
+/* Does one thing of what waits, which may bring up others. May switch vCPUs, and then does not return. False: nothing. */
+static bool did_one(struct vcpu *v)
+{
+    if (softirq_pending()) {
+        arch_irq_enable();
+        softirq_run();
+        return true;
+    }
+    if (atomic_read(&v->pv.nmi_pending) && pv_deliver_nmi(v))
+        return true;
+    if (!vcpu_event_deliverable(v))
+        return false;
+    pv_deliver_event(v); /* masks events; a domain that dies of it has a softirq pending now */
+    return true;
+}
+
+/* Of its own, so that the usual way has no registers to save. */
+static never_inline void work_off(void)
+{
+    while (did_one(current))
+        arch_irq_disable();
 }
 
 /*
@@ -24,20 +52,8 @@ void guest_exit_again(void)
  */
 void guest_exit_work(void)
 {
-    for (;;) {
-        struct vcpu *v = current;
-
-        arch_irq_disable();
-        if (unlikely(softirq_pending(this_cpu()))) {
-            arch_irq_enable();
-            softirq_run();
-            continue;
-        }
-        if (unlikely(atomic_read(&v->pv.nmi_pending)) && pv_deliver_nmi(v))
-            continue;
-        if (!v->info->evtchn_upcall_pending || v->info->evtchn_upcall_mask)
-            break;
-        pv_deliver_event(v); /* masks events; a domain that dies of it has a softirq pending now */
-    }
+    arch_irq_disable();
+    if (unlikely(!nothing_waits(current)))
+        work_off();
     guest_exit_again();
 }

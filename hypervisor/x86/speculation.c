@@ -55,33 +55,24 @@ static void cpu_ask(struct speculation_cpu *c)
 
 /* --- the text --- */
 
-struct spec_site { u64 addr, kind; };
+struct spec_site { u64 addr, kinds; };
 extern struct spec_site __start_spec_sites[], __stop_spec_sites[];
 
-static bool kind_is_on(u64 kind)
+static u64 kinds_on(void)
 {
-    switch (kind) {
-    case SPEC_XPTI:
-        return xpti_is_used();
-    case SPEC_MSR:
-        return speculation.switch_spec_ctrl;
-    case SPEC_RSB:
-        return speculation.rsb;
-    case SPEC_IBPB:
-        return speculation.ibpb_entry;
-    case SPEC_VERW:
-        return speculation.verw;
-    default:
-        return false;
-    }
+    return (xpti_is_used() ? SPEC_XPTI : 0) | (speculation.switch_spec_ctrl ? SPEC_MSR : 0) |
+           (speculation.rsb ? SPEC_RSB : 0) | (speculation.ibpb_entry ? SPEC_IBPB : 0) |
+           (speculation.verw ? SPEC_VERW : 0);
 }
 
 static void blocks_open(void)
 {
+    u64 on = kinds_on();
+
     for (const struct spec_site *s = __start_spec_sites; s < __stop_spec_sites; s++) {
         u8 *code = (u8 *)s->addr;
 
-        if (!kind_is_on(s->kind))
+        if (!(s->kinds & on))
             continue;
         code[0] = 0x66; /* a NOP of two bytes in place of the jump over the block */
         code[1] = 0x90;

@@ -67,7 +67,7 @@ static unused_arg void cpu_exit_path(void)
     unsigned cpu = this_cpu();
 
     (void)setjmp(switched);
-    while (softirq_pending(cpu))
+    while (host_softirq_pending(cpu))
         softirq_run();
 }
 
@@ -85,7 +85,7 @@ static unused_arg void settle(void)
     do {
         any = false;
         for (unsigned cpu = 0; cpu < CPUS; cpu++) {
-            if (!softirq_pending(cpu))
+            if (!host_softirq_pending(cpu))
                 continue;
             any = true;
             on(cpu);

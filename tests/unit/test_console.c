@@ -26,7 +26,6 @@ static struct vcpu test_vcpu;
 static vcpu_info_t test_info;
 static unsigned virqs;
 
-bool vcpu_event_deliverable(const struct vcpu *v) { return false; }
 void event_send_host_virq(u32 virq) { virqs += virq == VIRQ_CONSOLE; }
 
 static void say(const char *s) { console_write(s, strlen(s)); }

@@ -57,7 +57,8 @@ size_t arch_guest_write(vaddr_t va, const void *src, size_t n)
 
 static mfn_t new_root;
 static int root_result, undo_result;
-int pt_undo_continue(struct vcpu *v) { return undo_result; }
+static struct page half_undone;
+int pt_undo_go_on(struct vcpu *v) { return undo_result; }
 int pt_new_root_kernel(struct vcpu *v, mfn_t m) { return new_root = m, root_result; }
 
 /* --- set-up --- */
@@ -377,9 +378,11 @@ static void test_new_cr3(void **state)
     assert_false(AT(FLAT_RING3_CS64, 0, LOW(0), "\x0f\x22\xd8"));
     root_result = 0;
     undo_result = -E_PREEMPTED;
+    current->pv.undo = &half_undone;
     new_root = MFN(0);
     assert_true(AT(FLAT_RING3_CS64, 0, LOW(0), "\x0f\x22\xd8"));
     assert_int_equal(new_root.n, 0);
+    current->pv.undo = NULL;
     assert_true(AT(FLAT_RING3_CS64, 0, LOW(0), "\x0f\x22\xc8")); /* there is no CR1 */
     assert_int_equal(got.vector, TRAP_UD);
 }

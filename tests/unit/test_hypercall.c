@@ -63,11 +63,6 @@ static struct domain *test_dom;
 static struct vcpu test_vcpu;
 static vcpu_info_t test_info;
 
-bool vcpu_event_deliverable(const struct vcpu *v)
-{
-    return v->info->evtchn_upcall_pending && !v->info->evtchn_upcall_mask;
-}
-
 static void nothing(void) {}
 
 static int group_setup(void **state)

@@ -68,7 +68,7 @@ static void test_one(void **state)
     timer_init(&a->timer, alarm_fires, a, 0);
     timer_set(&a->timer, now + 1000);
     assert_int_equal(host_timer_deadline[0], now + 1000);
-    assert_false(softirq_pending(0));
+    assert_false(host_softirq_pending(0));
     run_until(now + 999);
     assert_int_equal(a->fired, 0);
     assert_int_equal(host_timer_deadline[0], now + 1000);
@@ -85,7 +85,7 @@ static void test_past_fires_at_once(void **state)
 
     timer_init(&a->timer, alarm_fires, a, 0);
     timer_set(&a->timer, host_time - 5);
-    assert_true(softirq_pending(0));
+    assert_true(host_softirq_pending(0));
     softirq_run();
     assert_int_equal(a->fired, 1);
     timer_set(&a->timer, -1);
@@ -141,7 +141,7 @@ static void test_other_cpu_is_kicked(void **state)
     timer_init(&a->timer, alarm_fires, a, 2);
     timer_set(&a->timer, now + 100);
     assert_int_equal(host_kicks[2], kicks + 1);
-    assert_true(softirq_pending(2));
+    assert_true(host_softirq_pending(2));
     host_set_cpu(2);
     softirq_run();
     assert_int_equal(host_timer_deadline[2], now + 100);
@@ -392,11 +392,11 @@ static void test_softirq_order(void **state)
     softirq_raise(SOFTIRQ_TIME_CALIBRATE);
     softirq_run_no_schedule();
     assert_string_equal(sequence, "C");
-    assert_true(softirq_pending(0));
+    assert_true(host_softirq_pending(0));
     softirq_raise(SOFTIRQ_TIME_CALIBRATE);
     softirq_run();
     assert_string_equal(sequence, "CCS");
-    assert_false(softirq_pending(0));
+    assert_false(host_softirq_pending(0));
 }
 
 int main(void)

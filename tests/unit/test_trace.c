@@ -329,13 +329,13 @@ static void test_half_full(void **state)
     drain();
     softirq_run_no_schedule();
     virqs = 0;
-    for (n = 0; !softirq_pending(0); n++)
+    for (n = 0; !host_softirq_pending(0); n++)
         trace(EVENT(1), 1);
     assert_true(n * 16 >= BYTES / 2 && n * 16 <= BYTES / 2 + 64);
     softirq_run_no_schedule();
     assert_int_equal(virqs, 1);
     trace(EVENT(1), 1);
-    assert_false(softirq_pending(0));
+    assert_false(host_softirq_pending(0));
     drain();
 }
 

@@ -52,6 +52,14 @@ struct vcpu {
     vcpu_info_t own_info;      /* nobody but the hypervisor reads it */
 };
 
+/* True if v has an event to take and would take it (upcall not masked). */
+static inline bool vcpu_event_deliverable(const struct vcpu *v)
+{
+    const vcpu_info_t *info = atomic_read_acquire(&v->info);
+
+    return READ_ONCE(info->evtchn_upcall_pending) && !READ_ONCE(info->evtchn_upcall_mask);
+}
+
 struct domain {
     domid_t id;
     u64 refs;                  /* (a); structure freed at zero. Guests' entries for shared frames count */

@@ -52,8 +52,6 @@ void event_send_host_virq(u32 virq);
 void event_send_pirq(struct domain *d, u32 port);
 /* Kicks the far end of d's own channel, as if d had sent on it (suspend port). Any context. */
 void event_send_hypervisor(struct domain *d, u32 port);
-/* True if v has an event to take and would take it (upcall not masked). */
-bool vcpu_event_deliverable(const struct vcpu *v);
 /* True if the port's pending bit is set; used by SCHEDOP_poll. -EINVAL for a bad port. */
 int event_port_pending(struct domain *d, u32 port);
 /* Log-dirty mode: notes the guest's frames that the FIFO ABI keeps its events in. */
