@@ -8,6 +8,7 @@ from labkit import deb as packaging
 from labkit import debug, fuzz, lab, paths
 from labkit import run as runner
 from labkit import test as tests
+from labkit.bench import ledger
 from labkit.ui import LabError, fail, step
 
 
@@ -66,6 +67,10 @@ def _parser():
     command = add("fuzz", fuzz_on, "Fuzz core/ and pv/ on this machine, from the corpus in tests/fuzz on.")
     command.add_argument("minutes", type=float, metavar="MINUTES", help="how long")
 
+    command = add("bench", bench, "Count the instructions of each operation on native Linux, Debian's Xen and Zelo;"
+                                  " write docs/performance.md.")
+    command.add_argument("family", nargs="*", help="only these: guest, linux, domu, job, memory (nothing is written)")
+
     add("deb", deb, "Build the hypervisor's Debian package in build/.")
 
     command = add("gdb", gdb, "Boot stopped and attach gdb to the machine.")
@@ -121,6 +126,11 @@ def test(options):
 def fuzz_on(options):
     """So many minutes, or until something is found."""
     return fuzz.run(options.minutes)
+
+
+def bench(options):
+    """The cost ledger."""
+    return ledger.run(options.family)
 
 
 def deb(_options):

@@ -19,6 +19,7 @@ RUN = ["qemu-system-x86"]
 STATIC = ["cppcheck", "clang-tidy"]
 PROOFS = ["cbmc"]   # labkit/cbmc.py
 FUZZ = ["clang", "libclang-rt-14-dev"]
+BENCH = ["python3-pygal"]
 TEST = ["python3-pytest", "python3-pytest-xdist", "zstd", "lz4"]
 GRUB = ["grub-common", "grub-pc-bin", "grub-efi-amd64-bin", "ovmf", "mtools"]
 PARTITIONS = ["fdisk"]
