@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+"""The tiny guest of the cost ledger, guests/bench, as domain 0 of either hypervisor."""
+from labkit import image, lab
+from labkit.bench import counting
+from labkit.qemu import Machine
+from labkit.ui import LabError
+
+SECONDS = 600
+HYPERVISORS = {"xen": image.debian_xen, "zelo": lab.build}
+# The clock of the emulated machine's battery too counts instructions: nothing of the host's comes in.
+RTC = ["-rtc", "base=2026-01-01T00:00:00,clock=vm"]
+
+
+def measure(kind, command_line=""):
+    """The rows of a hypervisor, "xen" or "zelo"."""
+    machine = Machine(f"bench-guest-{kind}", memory=512, cpus=1, counted=True)
+    counts = machine.log / "counts"
+    machine.command += [*counting.options(counts), *RTC, "-nic", "none",
+                        "-kernel", str(HYPERVISORS[kind]()), "-append",
+                        "console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all noreboot"
+                        f" dom0_mem=64M,max:64M dom0_max_vcpus=2 {command_line}",
+                        "-initrd", str(lab.build_guest("bench"))]
+    with machine:
+        said, _ = machine.console.wait(r"^bench: (done|FAIL.*)\r?\n", SECONDS)
+        text = machine.console.text()
+    if said[1] != b"done":
+        raise LabError(said[0].decode("utf-8", "replace").strip())
+    return counting.rows(counts, text)
