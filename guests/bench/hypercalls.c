@@ -35,7 +35,7 @@ static long nothing(unsigned i)
 }
 
 CHEAPEST(xen_version, HC2(xen_version, XENVER_version, 0) - VERSION)
-CHEAPEST(sched_op, HC2(sched_op, SCHEDOP_yield, 0))
+CHEAPEST(sched_op_yield, HC2(sched_op, SCHEDOP_yield, 0))
 CHEAPEST(event_channel_op, port_send(quiet_port)) /* masked, and pending from the first time on */
 CHEAPEST(grant_table_op, HC3(grant_table_op, GNTTABOP_map_grant_ref, PTR(pages), 0))
 CHEAPEST(memory_op, HC2(memory_op, XENMEM_maximum_ram_page, 0) <= 0)
@@ -48,8 +48,9 @@ CHEAPEST(set_callbacks, HC3(set_callbacks, PTR(event_entry), PTR(failsafe_entry)
 CHEAPEST(fpu_taskswitch, HC1(fpu_taskswitch, 0))
 CHEAPEST(set_debugreg, HC2(set_debugreg, 0, 0))
 CHEAPEST(get_debugreg, HC1(get_debugreg, 0))
-CHEAPEST(set_timer_op, HC1(set_timer_op, 0))
+/* The first is stopped by the second. */
 CHEAPEST(set_timer_op_armed, HC1(set_timer_op, system_time() + 1000000000))
+CHEAPEST(set_timer_op, HC1(set_timer_op, 0))
 CHEAPEST(console_io, HC3(console_io, 0 /* CONSOLEIO_write */, 0, PTR(pages)))
 CHEAPEST(vm_assist, HC2(vm_assist, VMASST_CMD_disable, VMASST_TYPE_architectural_iopl))
 CHEAPEST(vcpu_op, HC3(vcpu_op, VCPUOP_is_up, 0, 0) - 1)
@@ -129,10 +130,10 @@ static void finish(void)
 
 #define ROW(f) { .name = #f, .operate = f }
 static const struct row rows[] = {
-    ROW(nothing), ROW(xen_version), ROW(sched_op), ROW(event_channel_op), ROW(grant_table_op), ROW(memory_op),
+    ROW(nothing), ROW(xen_version), ROW(sched_op_yield), ROW(event_channel_op), ROW(grant_table_op), ROW(memory_op),
     ROW(mmu_update), ROW(mmuext_op), ROW(set_trap_table), ROW(set_gdt), ROW(stack_switch), ROW(set_callbacks),
     ROW(fpu_taskswitch), ROW(set_debugreg), ROW(get_debugreg), ROW(update_descriptor), ROW(multicall_1),
-    ROW(multicall_8), ROW(set_timer_op), ROW(set_timer_op_armed), ROW(console_io), ROW(vm_assist), ROW(vcpu_op),
+    ROW(multicall_8), ROW(set_timer_op_armed), ROW(set_timer_op), ROW(console_io), ROW(vm_assist), ROW(vcpu_op),
     ROW(set_segment_base), ROW(physdev_op), ROW(domctl), ROW(sysctl), ROW(iret), { .name = NULL },
 };
 

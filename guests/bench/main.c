@@ -6,7 +6,8 @@
  *
  * On a machine whose time is a count of instructions a batch of operations takes
  * the same time again once everything is warm.  A batch that does not, since an
- * interrupt of the hypervisor's own came between, is begun anew.
+ * interrupt of the hypervisor's own came between, is begun anew.  If none ever
+ * does, the last is taken, and "bench: unsteady guest.NAME" says so.
  */
 #include "bench.h"
 
@@ -15,7 +16,7 @@
 #define ATTEMPTS 32u
 #define ROWS 128u
 
-static struct { const char *name; unsigned operations; } measured[ROWS];
+static struct { const char *name; unsigned operations; bool steady; } measured[ROWS];
 static unsigned rows_measured;
 
 void must(const char *what, long rc)
@@ -46,52 +47,71 @@ static void operate(const struct row *r)
     must(r->name, bad);
 }
 
-/* True: it was the measurement. *took is of the batch before, and then of this one. */
-static bool batch(const struct row *r, uint64_t *took)
+/* How long a batch took. It is the measurement if it took as long as the one before, or must be. */
+static uint64_t batch(const struct row *r, uint64_t before, bool last)
 {
-    uint64_t start, now;
-    bool again;
+    uint64_t start, took;
 
     if (r->before)
         r->before();
     start = tsc();
     bench_begin();
     operate(r);
-    now = tsc() - start;
-    again = now == *took;
-    if (again)
+    took = tsc() - start;
+    if (took == before || last)
         bench_end();
-    *took = now;
     if (r->after)
         r->after();
-    return again;
+    return took;
 }
 
-static void measure(const struct row *r)
+/* False: no batch took as long as the one before. */
+static bool measure(const struct row *r)
 {
-    uint64_t took = 0;
+    uint64_t before = 0;
 
-    for (unsigned i = 0; i < ATTEMPTS; i++)
-        if (batch(r, &took))
-            return;
-    must(r->name, -1); /* never the same twice */
+    for (unsigned left = ATTEMPTS; left--;) {
+        uint64_t took = batch(r, before, !left);
+
+        if (took == before)
+            return true;
+        before = took;
+    }
+    return false;
+}
+
+static void measure_row(const struct row *r)
+{
+    unsigned n = rows_measured++;
+
+    must("room for rows", n == ROWS);
+    measured[n].name = r->name;
+    measured[n].operations = r->marks_itself ? 1 : repeats_of(r) * (r->each ? r->each : 1);
+    measured[n].steady = true;
+    if (r->marks_itself)
+        operate(r);
+    else
+        measured[n].steady = measure(r);
 }
 
 static void measure_family(const struct family *f)
 {
     if (f->prepare)
         f->prepare();
-    for (const struct row *r = f->rows; r->name; r++) {
-        if (r->marks_itself)
-            operate(r);
-        else
-            measure(r);
-        measured[rows_measured].name = r->name;
-        measured[rows_measured++].operations = r->marks_itself ? 1 : repeats_of(r) * (r->each ? r->each : 1);
-        must("room for rows", rows_measured == ROWS);
-    }
+    for (const struct row *r = f->rows; r->name; r++)
+        measure_row(r);
     if (f->finish)
         f->finish();
+}
+
+static void tell(void)
+{
+    for (unsigned i = 0; i < rows_measured; i++)
+        print("bench: guest.%s %u\n", measured[i].name, measured[i].operations);
+    for (unsigned i = 0; i < rows_measured; i++)
+        if (!measured[i].steady)
+            print("bench: unsteady guest.%s\n", measured[i].name);
+    print("bench: done\n");
 }
 
 void guest_main(void)
@@ -105,7 +125,5 @@ void guest_main(void)
     HC3(vcpu_op, VCPUOP_stop_periodic_timer, 0, 0);
     for (unsigned i = 0; i < ARRAY_SIZE(families); i++)
         measure_family(families[i]);
-    for (unsigned i = 0; i < rows_measured; i++)
-        print("bench: guest.%s %u\n", measured[i].name, measured[i].operations);
-    print("bench: done\n");
+    tell();
 }

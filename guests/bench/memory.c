@@ -155,8 +155,10 @@ static void trees_pin(void) { all("pinning", pin_l4, TREES); }
 static void trees_unpin(void) { all("unpinning", unpin_l4, TREES); }
 
 #define ROW(f) { .name = #f, .operate = f }
+#define LONG_ROW(f) { .name = #f, .operate = f, .repeats = 32 }
 static const struct row rows[] = {
-    ROW(mmu_update_1), ROW(mmu_update_16), ROW(mmu_update_128), ROW(mmu_update_map_1), ROW(mmu_update_map_128),
+    ROW(mmu_update_1), LONG_ROW(mmu_update_16), LONG_ROW(mmu_update_128), ROW(mmu_update_map_1),
+    LONG_ROW(mmu_update_map_128),
     ROW(update_va_mapping), ROW(update_va_mapping_invlpg), ROW(mmuext_invlpg), ROW(mmuext_tlb_flush),
     { .name = "pin_l1", .operate = pin_l1, .repeats = TABLES, .after = l1s_unpin },
     { .name = "unpin_l1", .operate = unpin_l1, .repeats = TABLES, .before = l1s_pin },
