@@ -31,7 +31,8 @@ struct family {
     void (*finish)(void);
 };
 
-extern const struct family hypercalls, memory_operations, traps, user_mode, events, grants, switches, two_vcpus;
+extern const struct family hypercalls, memory_operations, traps, user_mode, events, grants, switches,
+    two_vcpus;
 
 /* Ends the guest with a line that says what was refused. */
 void must(const char *what, long rc);
@@ -41,7 +42,7 @@ void must(const char *what, long rc);
 #define PAGES 128u
 #define PAGE_FLAGS (PTE_P | PTE_A | PTE_D)
 extern char pages[PAGES][PAGE_SIZE];      /* to do things with; each family leaves them as they were */
-void page_set(const void *va, uint64_t flags); /* maps a page of the guest's own where it was; flags 0: nothing */
+void page_set(const void *va, uint64_t flags); /* maps a page where it was from the start; flags 0: nothing */
 uint64_t *tables_new(unsigned count);     /* empty pages that may become page tables */
 uint64_t entry_of(const void *table, uint64_t flags);
 uint64_t root_entry(void);                /* of the kernel's L4, that maps the guest itself */
@@ -70,7 +71,7 @@ extern struct child *child;
 extern domid_t child_id;
 extern evtchn_port_t child_port;          /* domain 0's end */
 void child_make(void);
-void child_wait_for_answer(uint64_t turns); /* sleeps until there have been more answers than these */
+void child_wait_for_answer(uint64_t before); /* sleeps until there have been more answers than these */
 uint64_t child_answers(void);
 void child_main(void) __attribute__((__noreturn__));
 

@@ -10,7 +10,7 @@
 
 #define IMAGE_PAGES ((PTR(_end) - PTR(_text)) / PAGE_SIZE)
 #define FRAMES 1024u /* room for the list; 4 MiB */
-#define L1_OF(va) ((PTR(va) >> 21) - (PTR(_text) >> 21))
+#define L1_OF(va) (((va) >> 21) - (PTR(_text) >> 21))
 
 extern char _start[];
 struct child *child;
@@ -27,7 +27,7 @@ static volatile uint64_t answers; /* domain 0's: from the child */
 /* --- made by domain 0 --- */
 
 enum { L2, L3, L4, L1 }; /* behind the image's pages; as many L1s as it takes */
-static unsigned l1s(void) { return (unsigned)L1_OF(_end - 1) + 1; }
+static unsigned l1s(void) { return (unsigned)L1_OF(PTR(_end) - 1) + 1; }
 static unsigned table_index(unsigned which) { return (unsigned)IMAGE_PAGES + which; }
 static unsigned index_of(const void *va) { return (unsigned)((PTR(va) - PTR(_text)) / PAGE_SIZE); }
 
@@ -97,10 +97,11 @@ static void start(void)
 /* Its page of words, in domain 0's sight for good. */
 static void meet(void)
 {
+    uint64_t entry = frames[index_of(child_page)] << 12 | PAGE_FLAGS | PTE_RW;
+
     child = page_alloc();
     must("foreign mapping",
-         HC4(update_va_mapping_otherdomain, PTR(child), frames[index_of(child_page)] << 12 | PAGE_FLAGS | PTE_RW,
-             UVMF_INVLPG | UVMF_LOCAL, child_id));
+         HC4(update_va_mapping_otherdomain, PTR(child), entry, UVMF_INVLPG | UVMF_LOCAL, child_id));
 }
 
 static bool is_ready(uint64_t unused) { return (void)unused, child->ready; }
@@ -213,7 +214,6 @@ void child_main(void)
             HC2(sched_op, SCHEDOP_block, 0);
             continue;
         }
-        answered = child->turns;
         child_must(port_send(child->port));
         child_yield();
         answered = child->turns;

@@ -130,11 +130,12 @@ static void finish(void)
 
 #define ROW(f) { .name = #f, .operate = f }
 static const struct row rows[] = {
-    ROW(nothing), ROW(xen_version), ROW(sched_op_yield), ROW(event_channel_op), ROW(grant_table_op), ROW(memory_op),
-    ROW(mmu_update), ROW(mmuext_op), ROW(set_trap_table), ROW(set_gdt), ROW(stack_switch), ROW(set_callbacks),
-    ROW(fpu_taskswitch), ROW(set_debugreg), ROW(get_debugreg), ROW(update_descriptor), ROW(multicall_1),
-    ROW(multicall_8), ROW(set_timer_op_armed), ROW(set_timer_op), ROW(console_io), ROW(vm_assist), ROW(vcpu_op),
-    ROW(set_segment_base), ROW(physdev_op), ROW(domctl), ROW(sysctl), ROW(iret), { .name = NULL },
+    ROW(nothing), ROW(xen_version), ROW(sched_op_yield), ROW(event_channel_op), ROW(grant_table_op),
+    ROW(memory_op), ROW(mmu_update), ROW(mmuext_op), ROW(set_trap_table), ROW(set_gdt), ROW(stack_switch),
+    ROW(set_callbacks), ROW(fpu_taskswitch), ROW(set_debugreg), ROW(get_debugreg), ROW(update_descriptor),
+    ROW(multicall_1), ROW(multicall_8), ROW(set_timer_op_armed), ROW(set_timer_op), ROW(console_io),
+    ROW(vm_assist), ROW(vcpu_op), ROW(set_segment_base), ROW(physdev_op), ROW(domctl), ROW(sysctl), ROW(iret),
+    { .name = NULL },
 };
 
 const struct family hypercalls = { prepare, rows, finish };

@@ -7,7 +7,7 @@
 #define TREES 8u
 enum { TREE_L4, TREE_L3, TREE_L2, TREE_L1, TREE_L1S = 4, TREE_PAGES = TREE_L1 + TREE_L1S };
 #define PTE_TABLE (PAGE_FLAGS | PTE_RW | PTE_US)
-#define ENTRIES 512u
+#define ENTRIES 512UL
 
 char pages[PAGES][PAGE_SIZE] __attribute__((aligned(4096)));
 static mmu_update_t writable[PAGES], read_only[PAGES], absent[PAGES];
@@ -27,7 +27,7 @@ uint64_t entry_of(const void *table, uint64_t flags)
 
 void page_set(const void *va, uint64_t flags)
 {
-    must("mapping a page", HC3(update_va_mapping, PTR(va), flags ? entry_of(va, flags) : 0, UVMF_INVLPG | UVMF_LOCAL));
+    must("mapping a page", map_page(va, flags ? entry_of(va, flags) : 0));
 }
 
 static const uint64_t *root(void) { return (const uint64_t *)start_info->pt_base; }

@@ -131,7 +131,7 @@ uint64_t virt_to_mfn(const void *va)
     return pfn_to_mfn(virt_to_pfn(va));
 }
 
-int map_page(void *va, uint64_t pte)
+int map_page(const void *va, uint64_t pte)
 {
     return (int)HC3(update_va_mapping, PTR(va), pte, UVMF_INVLPG | UVMF_LOCAL);
 }

@@ -85,7 +85,7 @@ void *page_alloc(void);                       /* a zeroed mapped page of the gue
 #define PTE_US 4UL
 #define PTE_A 0x20UL
 #define PTE_D 0x40UL
-int map_page(void *va, uint64_t pte);         /* update_va_mapping with an INVLPG */
+int map_page(const void *va, uint64_t pte);         /* update_va_mapping with an INVLPG */
 
 /* --- traps: expected ones --- */
 /*
