@@ -7,6 +7,12 @@
 
 #include <zelo/lib.h>
 
+#ifndef ZELO_HOST
+#undef memcpy
+#undef memset
+#undef memcmp
+#endif
+
 /* A word that may lie at any address and stand for any type. */
 typedef u64 __attribute__((__may_alias__, __aligned__(1))) word_t;
 

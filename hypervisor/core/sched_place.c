@@ -68,7 +68,7 @@ unsigned sched_choose_cpu(const struct vcpu *v)
     bool here = sched_allowed(v, cpu);
     cpumask_t may, idle, soft;
 
-    if (likely(here) && cpumask_test(&sched_idle, cpu) && cpumask_test(&v->sched.soft, cpu))
+    if (likely(here) && (cpumask_test(&sched_idle, cpu) ? cpumask_test(&v->sched.soft, cpu) : cpumask_empty(&sched_idle)))
         return cpu;
     sched_allowed_mask(v, &may);
     cpumask_and(&idle, &may, &sched_idle);

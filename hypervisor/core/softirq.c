@@ -38,9 +38,10 @@ static void softirq_handle(enum softirq nr)
 
 static void softirq_handle_others(void)
 {
-    for (unsigned nr = 0; nr < SOFTIRQ_COUNT; nr++)
-        if (nr != SOFTIRQ_SCHEDULE)
-            softirq_handle(nr);
+    unsigned long pending = atomic_read(&this_cpu_var(softirq_bits)) & ~(1UL << SOFTIRQ_SCHEDULE);
+
+    for (; pending; pending &= pending - 1)
+        softirq_handle((enum softirq)__builtin_ctzl(pending));
 }
 
 /* The scheduler comes last in a round: it may leave for another vCPU, and what the others woke is then known. */

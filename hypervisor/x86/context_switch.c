@@ -18,6 +18,7 @@
 #include "descriptor_tables.h"
 #include "entry.h"
 #include "fpu.h"
+#include "segment_bases.h"
 #include "speculation.h"
 #include "xpti.h"
 
@@ -58,33 +59,7 @@ bool pv_guest_kernel_mode(const struct vcpu *v, const struct cpu_user_regs *regs
     return v->pv.flags & PVF_KERNEL;
 }
 
-/* --- segment bases --- */
-
-void pv_write_fs_base(u64 base) { wrmsr(MSR_FS_BASE, base); }
-void pv_write_gs_base(u64 base) { wrmsr(MSR_GS_BASE, base); }
-void pv_write_gs_base_other(u64 base) { wrmsr(MSR_KERNEL_GS_BASE, base); }
-u64 pv_read_fs_base(void) { return rdmsr(MSR_FS_BASE); }
-u64 pv_read_gs_base(void) { return rdmsr(MSR_GS_BASE); }
-u64 pv_read_gs_base_other(void) { return rdmsr(MSR_KERNEL_GS_BASE); }
-
-static void bases_save(struct vcpu *v)
-{
-    u64 active = rdmsr(MSR_GS_BASE), other = rdmsr(MSR_KERNEL_GS_BASE);
-    bool kernel = v->pv.flags & PVF_KERNEL;
-
-    v->pv.fs_base = rdmsr(MSR_FS_BASE);
-    v->pv.gs_base_kernel = kernel ? active : other;
-    v->pv.gs_base_user = kernel ? other : active;
-}
-
-static void bases_load(const struct vcpu *v)
-{
-    bool kernel = v->pv.flags & PVF_KERNEL;
-
-    wrmsr(MSR_FS_BASE, v->pv.fs_base);
-    wrmsr(MSR_GS_BASE, kernel ? v->pv.gs_base_kernel : v->pv.gs_base_user);
-    wrmsr(MSR_KERNEL_GS_BASE, kernel ? v->pv.gs_base_user : v->pv.gs_base_kernel);
-}
+/* --- selectors --- */
 
 void pv_save_selectors(struct cpu_user_regs *r)
 {
@@ -100,24 +75,13 @@ static bool selectors_load(const struct cpu_user_regs *r)
     return !bad;
 }
 
-/* SEGBASE_GS_USER_SEL: loads GS as user mode will see it, with the base its descriptor gives. */
-bool pv_load_user_gs_selector(u16 selector)
-{
-    int bad;
-
-    __asm__ volatile("swapgs" ::: "memory");
-    bad = load_gs_safe(selector);
-    __asm__ volatile("swapgs" ::: "memory");
-    return !bad;
-}
-
 /* --- a whole vCPU --- */
 
 static void vcpu_save(struct vcpu *v)
 {
     v->pv.regs = *guest_regs();
     pv_save_selectors(&v->pv.regs);
-    bases_save(v);
+    segment_bases_save(v);
     fpu_save(v);
     debugreg_save(v);
 }
@@ -143,20 +107,34 @@ static void vcpu_update_areas(struct vcpu *v)
     }
 }
 
-/* cpu_info()->vcpu is v already. */
-static void vcpu_load(struct vcpu *v, unsigned cpu)
+/*
+ * From prev's tables to v's.  A vCPU's GDT lies at an address that its number
+ * gives.  An NMI must find one while CR3 changes: where v's lies elsewhere than
+ * prev's did, the CPU's own in between.
+ */
+static void tables_load(const struct vcpu *prev, struct vcpu *v, unsigned cpu)
 {
-    bool selectors_ok;
+    bool idle = prev->domain->is_idle, elsewhere = idle || prev->id != v->id;
 
-    gdt_load_idle(cpu); /* an NMI must find a GDT while CR3 changes under the old one */
+    if (elsewhere && !idle)
+        gdt_load_idle(cpu);
     cpumask_set(&v->domain->pv.dirty_cpus, cpu); /* before CR3: who flushes must find this CPU */
     pv_perdomain_load_cpu(v, cpu);
     pv_load_cr3(v);
-    gdt_load_vcpu(v->id);
+    if (elsewhere)
+        gdt_load_vcpu(v->id);
     pv_load_ldt(v);
+}
+
+/* cpu_info()->vcpu is v already. */
+static void vcpu_load(const struct vcpu *prev, struct vcpu *v, unsigned cpu)
+{
+    bool selectors_ok;
+
+    tables_load(prev, v, cpu);
     *guest_regs() = v->pv.regs;
     selectors_ok = selectors_load(&v->pv.regs);
-    bases_load(v);
+    segment_bases_load(v);
     fpu_load(v);
     debugreg_load(v);
     pv_msrs_load(v);
@@ -191,7 +169,7 @@ void context_switch(struct vcpu *prev, struct vcpu *next)
     if (idle)
         idle_load(info->cpu);
     else
-        vcpu_load(next, info->cpu);
+        vcpu_load(prev, next, info->cpu);
     if (!prev->domain->is_idle && prev->domain != next->domain)
         cpumask_clear(&prev->domain->pv.dirty_cpus, info->cpu); /* CR3 is another by now */
     sched_context_saved(prev);

@@ -78,6 +78,8 @@ static void gdtr_load(vaddr_t base)
     __asm__ volatile("lgdt %0" :: "m"(p));
 }
 
+static DEFINE_PER_CPU(bool, ldt_loaded);
+
 void gdt_load_idle(unsigned cpu)
 {
     gdtr_load((vaddr_t)cpu_gdt_page[cpu] - GDT_RESERVED_PAGE * PAGE_SIZE);
@@ -90,6 +92,11 @@ void gdt_load_vcpu(unsigned vcpu_id)
 
 void ldt_load(unsigned cpu, vaddr_t base, u32 entries)
 {
+    bool *loaded = &per_cpu(ldt_loaded, cpu);
+
+    if (!entries && !*loaded)
+        return;
+    *loaded = entries;
     if (entries)
         descriptor_system(&cpu_gdt_page[cpu][GDT_INDEX(SEL_LDT)], DESC_LDT, base, entries * 8 - 1);
     __asm__ volatile("lldt %w0" :: "r"(entries ? SEL_LDT : 0));

@@ -11,11 +11,11 @@ HYPERVISORS = {"xen": image.debian_xen, "zelo": lab.build}
 RTC = ["-rtc", "base=2026-01-01T00:00:00,clock=vm"]
 
 
-def measure(kind, command_line=""):
-    """The rows of a hypervisor, "xen" or "zelo"."""
+def run(kind, plugin=counting.options, command_line=""):
+    """The guest on a hypervisor, "xen" or "zelo", with a plugin's options: the plugin's file, and what was said."""
     machine = Machine(f"bench-guest-{kind}", memory=512, cpus=1, counted=True)
     counts = machine.log / "counts"
-    machine.command += [*counting.options(counts), *RTC, "-nic", "none",
+    machine.command += [*plugin(counts), *RTC, "-nic", "none",
                         "-kernel", str(HYPERVISORS[kind]()), "-append",
                         "console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all noreboot"
                         f" dom0_mem=64M,max:64M dom0_max_vcpus=2 {command_line}",
@@ -25,4 +25,9 @@ def measure(kind, command_line=""):
         text = machine.console.text()
     if said[1] != b"done":
         raise LabError(said[0].decode("utf-8", "replace").strip())
-    return counting.rows(counts, text)
+    return counts, text
+
+
+def measure(kind):
+    """The rows of a hypervisor."""
+    return counting.rows(*run(kind))

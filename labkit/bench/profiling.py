@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""Where the hypervisor's instructions go: bench/profile.c's counts by function."""
+import bisect
+import collections
+import pathlib
+import re
+import subprocess
+
+from labkit import paths
+from labkit.bench import counting, guest
+from labkit.lab import make
+from labkit.ui import LabError
+
+PROFILE = paths.ROOT / "build" / "bench" / "profile.so"
+
+
+def options(out):
+    """QEMU's options to count each of the hypervisor's instructions into the file `out`."""
+    return ["-plugin", f"{make('the profiler', PROFILE, 'bench')},out={out},from=0xffff800000000000,to=0xffff880000000000"]
+
+
+def _symbols():
+    """Zelo's functions: their addresses in order, and the names of these."""
+    listed = subprocess.run(["nm", "-n", str(paths.ZELO_SYMBOLS)], capture_output=True, text=True, check=True).stdout
+    found = re.findall(r"^([0-9a-f]{16}) [tTwW] ([\w.]+)$", listed, re.M)
+    return [int(address, 16) for address, _ in found], [name for _, name in found]
+
+
+def by_function(out, number):
+    """A Counter of instructions by function, in the n-th pair of marks."""
+    addresses, names = _symbols()
+    section = pathlib.Path(out).read_text(encoding="ascii").split("row\n")[number + 1]
+    counts = collections.Counter()
+    for line in section.splitlines():
+        address, count = line.split()
+        counts[names[bisect.bisect(addresses, int(address, 16)) - 1]] += int(count)
+    return counts
+
+
+def text(name):
+    """Where one operation of guests/bench on Zelo goes: instructions and function, the most first."""
+    out, said = guest.run("zelo", options)
+    names = counting.SAID.findall(said)
+    for number, (each, repeats) in enumerate(names):
+        if each == name:
+            return "".join(f"{count / int(repeats):10.1f}  {function}\n"
+                           for function, count in by_function(out, number).most_common())
+    raise LabError(f"there is no {name}; there are {' '.join(each for each, _ in names)}")
