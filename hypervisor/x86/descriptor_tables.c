@@ -90,6 +90,8 @@ void gdt_load_vcpu(unsigned vcpu_id)
     gdtr_load(PERDOMAIN_GDT(vcpu_id));
 }
 
+static void lldt(u16 selector) { __asm__ volatile("lldt %0" :: "r"(selector)); }
+
 void ldt_load(unsigned cpu, vaddr_t base, u32 entries)
 {
     bool *loaded = &per_cpu(ldt_loaded, cpu);
@@ -99,7 +101,7 @@ void ldt_load(unsigned cpu, vaddr_t base, u32 entries)
     *loaded = entries;
     if (entries)
         descriptor_system(&cpu_gdt_page[cpu][GDT_INDEX(SEL_LDT)], DESC_LDT, base, entries * 8 - 1);
-    __asm__ volatile("lldt %w0" :: "r"(entries ? SEL_LDT : 0));
+    lldt(entries ? SEL_LDT : 0);
 }
 
 /* Reloads CS and SS from the new GDT and makes the data segments null. */
@@ -238,7 +240,7 @@ void traps_init_cpu(unsigned cpu)
     gdt_load_idle(cpu);
     segments_load();
     __asm__ volatile("ltr %w0" :: "r"(SEL_TSS));
-    ldt_load(cpu, 0, 0);
+    lldt(0); /* a reset leaves one at address 0, where a guest could put descriptors */
     if (cpu == 0)
         idt_use_stacks();
     idt_load();
