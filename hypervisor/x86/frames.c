@@ -18,7 +18,6 @@
 #include "paging.h"
 
 #define TABLE_PAGE MiB(2)
-#define SECTION_SHIFT 16 /* frames of a frame-table page, as a power of two */
 #define SECTION_FRAMES (1ULL << SECTION_SHIFT)
 _Static_assert(SECTION_FRAMES * sizeof(struct page) == TABLE_PAGE, "one page for each section");
 _Static_assert((sizeof(struct page) << FRAME_NUMBER_BITS) == L4_SLOT_BYTES, "mfn_to_page stays in the frame table's slot");
@@ -28,16 +27,10 @@ _Static_assert((sizeof(struct page) << FRAME_NUMBER_BITS) == L4_SLOT_BYTES, "mfn
 struct page *const frame_table = (struct page *)FRAME_TABLE_START;
 u64 max_frame;
 
-static unsigned long section_present[BITMAP_LONGS(SECTION_MAX)]; /* written at boot only */
+unsigned long section_present[BITMAP_LONGS(SECTION_MAX)];
 static u64 *const m2p = (u64 *)M2P_RW_START;
 static mfn_t *m2p_extents;                                       /* first frame of each; MFN_INVALID: a hole */
 static u64 m2p_extent_count;
-
-bool mfn_valid(mfn_t m)
-{
-    return m.n < max_frame &&
-           bitmap_test(section_present, (unsigned)(array_index_nospec(m.n, max_frame) >> SECTION_SHIFT));
-}
 
 static void sections_mark(paddr_t start, paddr_t end)
 {

@@ -70,7 +70,6 @@ _Static_assert(sizeof(struct page) == 32, "the frame table is 1/128 of memory");
 #define PGT_COUNT_MASK ((1ULL << 56) - 1)
 
 extern struct page *const frame_table; /* indexed by frame number */
-extern u64 max_frame;                  /* one past the highest RAM frame */
 
 /*
  * Only so many numbers have room in the frame table's part of the address space. What is beyond is cut off,
@@ -81,8 +80,6 @@ static inline struct page *mfn_to_page(mfn_t m) { return &frame_table[m.n & ((1U
 static inline mfn_t page_to_mfn(const struct page *p) { return MFN((u64)(p - frame_table)); }
 static inline void *page_to_virt(const struct page *p) { return mfn_to_virt(page_to_mfn(p)); }
 static inline struct page *virt_to_page(const void *v) { return mfn_to_page(virt_to_mfn(v)); }
-/* True if the frame has a struct page (is RAM or lies among RAM). */
-bool mfn_valid(mfn_t m);
 
 /* Owner; the reader holds a reference to the frame or the owner's page lock. */
 struct domain *page_owner(const struct page *p);

@@ -7,6 +7,7 @@
 #ifndef ARCH_SEAM_H
 #define ARCH_SEAM_H
 
+#include <zelo/nospec.h>
 #include <zelo/types.h>
 #include <arch/layout.h>
 #include <arch/percpu.h>
@@ -21,7 +22,18 @@ static inline mfn_t virt_to_mfn(const void *v) { return MFN(((vaddr_t)v - DIRECT
 static inline paddr_t virt_to_phys(const void *v) { return (vaddr_t)v - DIRECT_MAP_START; }
 static inline void *phys_to_virt(paddr_t p) { return (void *)(DIRECT_MAP_START + p); }
 
-/* Writes and reads the machine-to-phys table: m2p_set, m2p_get and mfn_valid (zelo/page.h) are x86/paging.c's. */
+/* x86/frames.c, written at boot only: one past the highest RAM frame, and which sections of the frame table there are. */
+extern u64 max_frame;
+extern unsigned long section_present[];
+#define SECTION_SHIFT 16 /* frames of a section, as a power of two */
+
+/* True if the frame has a struct page (is RAM or lies among RAM). */
+static inline bool mfn_valid(mfn_t m)
+{
+    u64 section = (m.n & nospec_mask(m.n, max_frame)) >> SECTION_SHIFT;
+
+    return m.n < max_frame && (section_present[section / 64] >> section % 64 & 1);
+}
 
 /* --- locks (ticket) and interrupts --- */
 typedef struct { u16 head, tail; } arch_spinlock_t;

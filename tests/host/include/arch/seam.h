@@ -25,6 +25,8 @@ struct cpu_user_regs;
 #define HOST_ARENA 0x200000000000UL
 #endif
 
+extern u64 max_frame;
+bool mfn_valid(mfn_t m);
 static inline void *mfn_to_virt(mfn_t m) { return (void *)(HOST_ARENA + (m.n << PAGE_SHIFT)); }
 static inline mfn_t virt_to_mfn(const void *v) { return MFN(((vaddr_t)v - HOST_ARENA) >> PAGE_SHIFT); }
 static inline paddr_t virt_to_phys(const void *v) { return (vaddr_t)v - HOST_ARENA; }

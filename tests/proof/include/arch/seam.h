@@ -18,6 +18,8 @@ struct cpu_user_regs;
 void *proof_frame_object(u64 n);
 u64 proof_object_frame(const void *v);
 
+extern u64 max_frame;
+bool mfn_valid(mfn_t m);
 static inline void *mfn_to_virt(mfn_t m) { return proof_frame_object(m.n); }
 static inline mfn_t virt_to_mfn(const void *v) { return MFN(proof_object_frame(v)); }
 
