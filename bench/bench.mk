@@ -5,10 +5,20 @@ BENCH := $(B)/bench
 BENCH_CFLAGS := -std=gnu11 -O2 -g $(WARN)
 BENCH_PLUGINS := $(BENCH)/counter.so $(BENCH)/profile.so
 
-bench: $(BENCH_PLUGINS) guests
+LINUXBENCH_C := $(filter-out %/nothing.c %/sample.c,$(sort $(wildcard bench/linux/*.c)))
+
+bench: $(BENCH_PLUGINS) $(BENCH)/linuxbench $(BENCH)/nothing guests
 
 $(BENCH_PLUGINS): $(BENCH)/%.so: bench/%.c $(addprefix bench/,decode.c decode.h mark.h plugin.h)
 	@mkdir -p $(@D)
 	$(CC) $(BENCH_CFLAGS) -shared -fPIC -fvisibility=hidden -o $@ $(filter %.c,$^)
+
+$(BENCH)/linuxbench: $(LINUXBENCH_C) bench/linux/linuxbench.h bench/mark.h
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) -static -no-pie -Wl,--build-id=none -o $@ $(LINUXBENCH_C)
+
+$(BENCH)/nothing: bench/linux/nothing.c
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) -fno-stack-protector -static -no-pie -nostdlib -Wl,--build-id=none -o $@ $<
 
 .PHONY: bench

@@ -14,7 +14,7 @@ from labkit.ui import LabError, step
 @dataclasses.dataclass
 class Config:
     """One way to boot. The defaults are what `./lab run` uses."""
-    hypervisor: pathlib.Path
+    hypervisor: pathlib.Path    # None: Linux has the machine to itself
     name: str = "lab"
     cpus: int = 2
     memory: int = 2048
@@ -26,8 +26,10 @@ class Config:
     agent: str = "ttyS1"
     network: str = "virtio-net-pci"
     reboots: bool = False
+    counted: bool = False   # labkit/accel.py
     full: bool = False      # domain 0 with everything, its root on a disk: labkit/full.py
     firmware: str = None    # bios or ovmf: boot through GRUB, not by QEMU itself
+    archives: list = dataclasses.field(default_factory=list)    # more for the initrd
     files: dict = dataclasses.field(default_factory=dict)
     qemu: list = dataclasses.field(default_factory=list)
 
@@ -83,7 +85,11 @@ def hypervisor_arguments(config):
 def kernel_arguments(config):
     """Domain 0's command line. Programs that lie at the same addresses each time
     start twice as fast under QEMU's TCG, which translates code for its address."""
-    return (f"console=hvc0 earlyprintk=xen norandmaps rdinit=/init lab.agent={config.agent}"
+    console = "console=hvc0 earlyprintk=xen"
+    if config.hypervisor is None:
+        # As much memory as domain 0 has; and where it lies is always the same there.
+        console = f"console=ttyS0 nokaslr mem={config.dom0_memory}M"
+    return (f"{console} norandmaps rdinit=/init lab.agent={config.agent}"
             f" {config.kernel_args}").strip()
 
 
@@ -95,12 +101,18 @@ def network_options(model):
 
 
 def _initrd(config, dom0, scratch):
-    """Domain 0's initrd, with the config's own files over it."""
-    if not config.files:
+    """Domain 0's initrd, with the config's own archives and files over it."""
+    if not config.files and not config.archives:
         return dom0.initrd
     own = scratch / "files.cpio"
     image.overlay(own, config.files)
-    return image.join(scratch / "initrd.cpio", dom0.initrd, own)
+    return image.join(scratch / "initrd.cpio", dom0.initrd, *config.archives, own)
+
+
+def _native(config, dom0, scratch):
+    """QEMU as the boot loader of Linux itself."""
+    return ["-kernel", dom0.kernel.image, "-append", kernel_arguments(config),
+            "-initrd", _initrd(config, dom0, scratch)]
 
 
 def _direct(config, dom0, scratch):
@@ -127,11 +139,13 @@ def prepare(config):
     packages.install(packages.RUN)
     dom0 = image.Dom0()
     machine = Machine(config.name, memory=config.memory, cpus=config.cpus,
-                      machine=config.machine, cpu=config.cpu, reboots=config.reboots)
+                      machine=config.machine, cpu=config.cpu, reboots=config.reboots,
+                      counted=config.counted)
     if config.full:
         config.kernel_args += " lab.root=/dev/vda"
         machine.command += full.options(dom0)
-    boots = _grub if config.firmware else _direct
+    direct = _direct if config.hypervisor else _native
+    boots = _grub if config.firmware else direct
     machine.command += map(str, [*boots(config, dom0, machine.scratch),
                                  *network_options(config.network), *config.qemu])
     return machine
