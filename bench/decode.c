@@ -119,7 +119,16 @@ static enum mark mark_of(const struct insn *i)
     if (i->end - i->at != sizeof(nop) + sizeof(which) || memcmp(i->at, nop, sizeof(nop)))
         return MARK_NONE;
     memcpy(&which, i->at + sizeof(nop), sizeof(which));
-    return which == BENCH_MARK_BEGIN ? MARK_BEGINS : which == BENCH_MARK_END ? MARK_ENDS : MARK_NONE;
+    switch (which) {
+    case BENCH_MARK_BEGIN:
+        return MARK_BEGINS;
+    case BENCH_MARK_END:
+        return MARK_ENDS;
+    case BENCH_MARK_READY:
+        return MARK_READY;
+    default:
+        return MARK_NONE;
+    }
 }
 
 struct decoded decode(const uint8_t *bytes, size_t size)

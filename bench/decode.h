@@ -24,7 +24,7 @@ enum count {
 
 extern const char *const count_names[COUNTS];
 
-enum mark { MARK_NONE, MARK_BEGINS, MARK_ENDS };
+enum mark { MARK_NONE, MARK_BEGINS, MARK_ENDS, MARK_READY };
 
 struct decoded {
     unsigned kinds; /* bits of enum count */

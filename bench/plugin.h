@@ -32,6 +32,8 @@ enum qemu_plugin_op { QEMU_PLUGIN_INLINE_ADD_U64 };
 extern int qemu_plugin_version;
 int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int argc, char **argv);
 
+/* Forgets all that was registered and translated, and calls back when that is done, soon. */
+void qemu_plugin_reset(qemu_plugin_id_t id, void (*)(qemu_plugin_id_t));
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, void (*)(qemu_plugin_id_t, struct qemu_plugin_tb *));
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, void (*)(unsigned vcpu, void *),
                                             enum qemu_plugin_cb_flags, void *);

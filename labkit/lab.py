@@ -29,7 +29,7 @@ class Config:
     counted: bool = False   # labkit/accel.py
     full: bool = False      # domain 0 with everything, its root on a disk: labkit/full.py
     firmware: str = None    # bios or ovmf: boot through GRUB, not by QEMU itself
-    archives: list = dataclasses.field(default_factory=list)    # more for the initrd
+    initrd: pathlib.Path = None     # in place of domain 0's
     files: dict = dataclasses.field(default_factory=dict)
     qemu: list = dataclasses.field(default_factory=list)
 
@@ -101,12 +101,13 @@ def network_options(model):
 
 
 def _initrd(config, dom0, scratch):
-    """Domain 0's initrd, with the config's own archives and files over it."""
-    if not config.files and not config.archives:
-        return dom0.initrd
+    """Domain 0's initrd, with the config's own files over it."""
+    initrd = config.initrd or dom0.initrd
+    if not config.files:
+        return initrd
     own = scratch / "files.cpio"
     image.overlay(own, config.files)
-    return image.join(scratch / "initrd.cpio", dom0.initrd, *config.archives, own)
+    return image.join(scratch / "initrd.cpio", initrd, own)
 
 
 def _native(config, dom0, scratch):

@@ -38,7 +38,7 @@ HOST = ["systemd-sysv", "ifupdown", "isc-dhcp-client", "linux-image-amd64", "ini
         "grub-pc-bin", "grub-efi-amd64-bin", "openssh-client"]
 DEMO = BASE + ["dpkg", "stress-ng"]
 INITRD = ["busybox-static"]
-COMPILER = ["gcc", "libc6-dev"]
+MEASURED = ["busybox-static", "gcc", "libc6-dev"]
 XEN = ["xen-hypervisor-4.17-amd64"]
 
 

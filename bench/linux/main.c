@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../mark.h"
 #include "linuxbench.h"
 
 static const struct row *const families[] = { entry_rows, memory_rows, process_rows, ipc_rows, file_rows };
@@ -73,6 +74,7 @@ static unsigned measure_named(char *const names[])
 
 int main(int argc, char *argv[])
 {
+    bench_ready();
     find_nothing();
     if (argc > 3 && !strcmp(argv[1], "run")) {
         measure_command(argv[2], argv + 3);

@@ -70,8 +70,8 @@ void measure_command(const char *name, char *const words[])
 }
 
 const struct row process_rows[] = {
-    { "fork_exit", 10, 1, NULL, fork_once, NULL },
-    { "fork_exec", 10, 1, NULL, exec_once, NULL },
+    { "fork_exit", 5, 1, NULL, fork_once, NULL },
+    { "fork_exec", 4, 1, NULL, exec_once, NULL },
     { "thread_create_join", 40, 1, NULL, thread_once, NULL },
     { 0 },
 };

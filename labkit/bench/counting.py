@@ -34,10 +34,11 @@ class Measured:
         return (self.counts[column] if column else self.instructions) / self.repeats
 
 
-def options(out, hypervised=True):
-    """QEMU's options to count into the file `out`, for a machine that is `counted`."""
-    plugin = make("the counter", COUNTER, "bench")
-    return ["-plugin", f"{plugin},out={out}" + (f",hypervisor={HYPERVISOR}" if hypervised else "")]
+def options(out, hypervised=True, late=False):
+    """QEMU's options to count into the file `out`, for a machine that is `counted`. `late`: the programs say READY."""
+    plugin = make("the counter", COUNTER, "build/bench/counter.so")
+    return ["-plugin", f"{plugin},out={out}" + (f",hypervisor={HYPERVISOR}" if hypervised else "")
+            + (",late=on" if late else "")]
 
 
 def rows(out, text):

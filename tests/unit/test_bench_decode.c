@@ -59,6 +59,7 @@ static void test_marks(void **state)
 {
     assert_int_equal(ASM(".byte 0x0f, 0x1f, 0x84, 0x00; .ascii \"BleZ\"").mark, MARK_BEGINS);
     assert_int_equal(ASM(".byte 0x0f, 0x1f, 0x84, 0x00; .ascii \"EleZ\"").mark, MARK_ENDS);
+    assert_int_equal(ASM(".byte 0x0f, 0x1f, 0x84, 0x00; .ascii \"RleZ\"").mark, MARK_READY);
     assert_int_equal(ASM("nopl 0(%%rax, %%rax, 1)").mark, MARK_NONE);
     assert_int_equal(ASM("nopl 0x12345678(%%rax, %%rax, 1)").mark, MARK_NONE);
     assert_int_equal(ASM(".byte 0x0f, 0x1f, 0x84, 0x00; .ascii \"EleZ\"").kinds, 0);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Debian's gcc with all it needs, as an archive to put over an initrd."""
+"""The root that Linux is measured in, as an initrd: Debian's busybox, and its gcc with all that needs."""
 import pathlib
 import shutil
 import tempfile
@@ -10,7 +10,10 @@ from labkit.ui import step
 # Languages, checkers and tools that the build of a C program has no use for.
 UNUSED = """usr/share usr/sbin usr/lib/debug usr/bin/*lto* usr/bin/*gcov* usr/bin/*gold* usr/bin/*dwp*
     usr/bin/*gp-* usr/bin/*cpp* usr/bin/*readelf* usr/bin/*obj* usr/lib/gcc/*/*/lto* usr/lib/gcc/*/*/*san*
-    usr/lib/*/*san.so* usr/lib/*/gprofng usr/lib/*/gconv usr/lib/*/libgprofng* usr/lib/*/perl* var etc""".split()
+    usr/lib/*/*san.so* usr/lib/*/gprofng usr/lib/*/gconv usr/lib/*/libgprofng* usr/lib/*/perl* var etc
+    usr/lib/*/lib[abd-z]*.a usr/lib/*/libc[!_]*.a usr/lib/*/libc.a usr/lib/gcc/*/*/lib[abd-fh-z]*.a
+    usr/lib/gcc/*/*/libgomp.a usr/lib/*/libcrypto* usr/lib/*/libssl* usr/lib/*/libk* usr/lib/*/libgssapi*
+    usr/lib/*/libnsl* usr/lib/*/libtirpc* usr/lib/*/libgomp* usr/lib/*/libquadmath*""".split()
 
 
 def _make(debs, target):
@@ -18,7 +21,7 @@ def _make(debs, target):
         tree = pathlib.Path(scratch, "root")
         packages.unpack(debs, tree)
         for pattern in UNUSED:
-            for path in tree.glob(pattern):
+            for path in list(tree.glob(pattern)):
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)
                 else:
@@ -26,6 +29,9 @@ def _make(debs, target):
         partial = target.with_suffix(".partial")
         with cpio.Writer(partial) as archive:
             archive.tree(tree)
+            for name in ("proc", "sys", "dev", "tmp"):
+                archive.directory(name)
+            archive.node("dev/console", 5, 1)
         partial.rename(target)
 
 
@@ -33,12 +39,12 @@ def archive():
     """The archive's path; made once for each set of packages."""
     packages.install(packages.IMAGES)
     with paths.locked():
-        closure = packages.Closure(packages.COMPILER)
-        target = paths.LAB / f"compiler-{image.digest(closure.files, pathlib.Path(__file__))}.cpio"
+        closure = packages.Closure(packages.MEASURED)
+        target = paths.LAB / f"measured-{image.digest(closure.files, pathlib.Path(__file__))}.cpio"
         if not target.exists():
             debs = closure.fetch()
-            step("making the compiler's archive")
-            for old in paths.LAB.glob("compiler-*.cpio"):
+            step("making the measured Linux's root")
+            for old in paths.LAB.glob("measured-*.cpio"):
                 old.unlink()
             _make(debs, target)
         return target
