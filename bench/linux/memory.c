@@ -86,19 +86,11 @@ static void protect_once(void)
     protect(PROT_READ | PROT_WRITE);
 }
 
-/* The same, and what it costs to write to each page after it. */
-static void protect_touch_once(void)
-{
-    protect_once();
-    touch_pages();
-}
-
 const struct row memory_rows[] = {
     { "mmap_munmap", 200, 1, NULL, map_once, NULL },
     { "mmap_touch_munmap", 100, 1, NULL, map_touch_once, NULL },
     { "page_fault", 1, FAULTS, make_fresh_pages, touch_pages, drop_pages },
     { "mprotect_1", 100, 2, make_touched_page, protect_once, drop_pages },
     { "mprotect_256", 10, 2, make_touched_pages, protect_once, drop_pages },
-    { "mprotect_touch_256", 4, 2, make_touched_pages, protect_touch_once, drop_pages },
     { 0 },
 };
