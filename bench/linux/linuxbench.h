@@ -32,6 +32,6 @@ void reap(int child);
 extern const char *nothing;
 
 /* Measures a command: `run NAME COMMAND...`. */
-void measure_command(const char *name, char *const command[]);
+void measure_command(const char *name, char *const words[]);
 
 #endif

@@ -41,12 +41,13 @@ void reap(int child)
 
 static void find_nothing(void)
 {
-    static char path[PATH_MAX + sizeof("nothing")];
+    static const char name[] = "nothing";
+    static char path[PATH_MAX + sizeof(name)];
     ssize_t length = readlink("/proc/self/exe", path, PATH_MAX);
 
     need(length > 0, "/proc/self/exe");
     path[length] = 0;
-    strcpy(strrchr(path, '/') + 1, "nothing");
+    memcpy(strrchr(path, '/') + 1, name, sizeof(name));
     need(!access(path, X_OK), path);
     nothing = path;
 }
