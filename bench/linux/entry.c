@@ -48,8 +48,8 @@ static void all_handled(void)
 }
 
 const struct row entry_rows[] = {
-    { "system_call", 1000, 1, NULL, getppid_once, NULL },
-    { "clock_read", 1000, 1, NULL, clock_once, NULL },
-    { "signal", 200, 1, catch_signals, signal_once, all_handled },
+    { "system_call", 1000, 1, TRIES, NULL, getppid_once, NULL },
+    { "clock_read", 1000, 1, TRIES, NULL, clock_once, NULL },
+    { "signal", 200, 1, TRIES, catch_signals, signal_once, all_handled },
     { 0 },
 };

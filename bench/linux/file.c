@@ -37,7 +37,7 @@ static void close_file(void)
 }
 
 const struct row file_rows[] = {
-    { "read_4k", 200, 1, make_file, read_small, close_file },
-    { "read_1m", 2, 1, make_file, read_large, close_file },
+    { "read_4k", 200, 1, TRIES, make_file, read_small, close_file },
+    { "read_1m", 2, 1, TRIES, make_file, read_large, close_file },
     { 0 },
 };

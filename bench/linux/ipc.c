@@ -96,9 +96,9 @@ static void end_ring(void)
 
 /* A round through two processes is two switches. */
 const struct row ipc_rows[] = {
-    { "pipe_ping_pong", 100, 1, ring_of_2, round_once, end_ring },
-    { "unix_ping_pong", 100, 1, make_sockets, round_once, end_ring },
-    { "switch_2", 100, 2, ring_of_2, round_once, end_ring },
-    { "switch_16", 12, 16, ring_of_16, round_once, end_ring },
+    { "pipe_ping_pong", 100, 1, TRIES, ring_of_2, round_once, end_ring },
+    { "unix_ping_pong", 100, 1, TRIES, make_sockets, round_once, end_ring },
+    { "switch_2", 100, 2, TRIES, ring_of_2, round_once, end_ring },
+    { "switch_16", 12, 16, TRIES, ring_of_16, round_once, end_ring },
     { 0 },
 };

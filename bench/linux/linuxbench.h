@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What happens now and then in a kernel happens in fewer of a short row. */
+#define TRIES 3
+
 /*
  * One measurement. `once` is what is repeated between the marks, and does `operations` of what the row is named for.
  * `prepare` and `finish` come before and after, unmarked.
@@ -13,6 +16,7 @@
 struct row {
     const char *name;
     unsigned repeats, operations;
+    unsigned tries; /* so many pairs of marks, of which the least counts */
     void (*prepare)(void), (*once)(void), (*finish)(void);
 };
 

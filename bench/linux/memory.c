@@ -87,10 +87,10 @@ static void protect_once(void)
 }
 
 const struct row memory_rows[] = {
-    { "mmap_munmap", 200, 1, NULL, map_once, NULL },
-    { "mmap_touch_munmap", 100, 1, NULL, map_touch_once, NULL },
-    { "page_fault", 1, FAULTS, make_fresh_pages, touch_pages, drop_pages },
-    { "mprotect_1", 100, 2, make_touched_page, protect_once, drop_pages },
-    { "mprotect_256", 10, 2, make_touched_pages, protect_once, drop_pages },
+    { "mmap_munmap", 200, 1, TRIES, NULL, map_once, NULL },
+    { "mmap_touch_munmap", 100, 1, TRIES, NULL, map_touch_once, NULL },
+    { "page_fault", 1, FAULTS, TRIES, make_fresh_pages, touch_pages, drop_pages },
+    { "mprotect_1", 100, 2, TRIES, make_touched_page, protect_once, drop_pages },
+    { "mprotect_256", 10, 2, TRIES, make_touched_pages, protect_once, drop_pages },
     { 0 },
 };

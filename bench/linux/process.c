@@ -63,15 +63,15 @@ static void command_once(void)
 
 void measure_command(const char *name, char *const words[])
 {
-    const struct row row = { name, 1, 1, NULL, command_once, NULL };
+    const struct row row = { name, 1, 1, 1, NULL, command_once, NULL };
 
     command = words;
     measure(&row);
 }
 
 const struct row process_rows[] = {
-    { "fork_exit", 5, 1, NULL, fork_once, NULL },
-    { "fork_exec", 4, 1, NULL, exec_once, NULL },
-    { "thread_create_join", 40, 1, NULL, thread_once, NULL },
+    { "fork_exit", 5, 1, TRIES, NULL, fork_once, NULL },
+    { "fork_exec", 4, 1, TRIES, NULL, exec_once, NULL },
+    { "thread_create_join", 40, 1, TRIES, NULL, thread_once, NULL },
     { 0 },
 };
