@@ -14,7 +14,7 @@ COUNTER = paths.ROOT / "build" / "bench" / "counter.so"
 HYPERVISOR = "0xffff800000000000-0xffff880000000000"
 # What a program says of each of its measurements, in their order: a name, and how
 # often it did the thing between the marks.
-SAID = re.compile(r"^bench: (\S+) (\d+)\r?$", re.M)
+SAID = re.compile(r"^bench: (\S+) (\d+)\r*$", re.M)
 
 
 @dataclasses.dataclass(frozen=True)
