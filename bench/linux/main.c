@@ -8,6 +8,7 @@
  *
  * The machine has one CPU. What goes wrong ends the program with status 1: no figure is one of a failure.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
