@@ -72,7 +72,7 @@ static void translated(struct qemu_plugin_insn *insn)
 
     if (address >= from && address < to)
         qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, count_of(address), 1);
-    if (mark != MARK_NONE)
+    if (mark == MARK_BEGINS || mark == MARK_ENDS)
         qemu_plugin_register_vcpu_insn_exec_cb(insn, mark == MARK_BEGINS ? begin : end, QEMU_PLUGIN_CB_NO_REGS, NULL);
 }
 

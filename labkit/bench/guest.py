@@ -7,15 +7,13 @@ from labkit.ui import LabError
 
 SECONDS = 600
 HYPERVISORS = {"xen": image.debian_xen, "zelo": lab.build}
-# The clock of the emulated machine's battery too counts instructions: nothing of the host's comes in.
-RTC = ["-rtc", "base=2026-01-01T00:00:00,clock=vm"]
 
 
 def run(kind, plugin=counting.options, command_line=""):
     """The guest on a hypervisor, "xen" or "zelo", with a plugin's options: the plugin's file, and what was said."""
     machine = Machine(f"bench-guest-{kind}", memory=512, cpus=1, counted=True)
     counts = machine.log / "counts"
-    machine.command += [*plugin(counts), *RTC, "-nic", "none",
+    machine.command += [*plugin(counts), "-nic", "none",
                         "-kernel", str(HYPERVISORS[kind]()), "-append",
                         "console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all noreboot"
                         f" dom0_mem=64M,max:64M dom0_max_vcpus=2 {command_line}",

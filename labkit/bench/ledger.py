@@ -4,7 +4,7 @@ writes it into docs/performance.md, with its chart beside."""
 import re
 
 from labkit import packages, paths
-from labkit.bench import guest, profiling, table
+from labkit.bench import guest, linux, profiling, table
 from labkit.ui import LabError, step
 
 PAGE = paths.ROOT / "docs" / "performance.md"
@@ -16,6 +16,8 @@ def families():
     """Name -> what measures it: for each kind of machine a function that returns a list of rows."""
     return {
         "guest": {kind: guest.measure for kind in ("xen", "zelo")},
+        "linux": {kind: linux.measure for kind in table.KINDS},
+        "domu": {kind: linux.measure_domu for kind in ("xen", "zelo")},
     }
 
 
