@@ -38,7 +38,7 @@ long hypercall_call(unsigned long nr, const struct hypercall_args *a)
     return likely(fn) ? fn(a) : -ENOSYS;
 }
 
-void hypercall_dispatch(struct cpu_user_regs *regs)
+static void dispatch(struct cpu_user_regs *regs)
 {
     const struct hypercall_args a = { { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 } };
 
@@ -46,6 +46,15 @@ void hypercall_dispatch(struct cpu_user_regs *regs)
         trace_hypercall(TRC_PV_HYPERCALL_V2, regs->rax, a.arg);
     /* Of a continuation the result is its number, of HYPERVISOR_iret the new rax. */
     regs->rax = (u64)hypercall_call(regs->rax, &a);
+}
+
+/* The return from a system call, an event, a fault: it has no arguments, and there is nothing a guest does as often. */
+void hypercall_dispatch(struct cpu_user_regs *regs)
+{
+    if (regs->rax == __HYPERVISOR_iret && !trace_enabled())
+        regs->rax = (u64)do_iret(NULL);
+    else
+        dispatch(regs);
 }
 
 /* Outside a guest's call (domain 0's building) there is nothing to come back to. */

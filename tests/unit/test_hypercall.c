@@ -39,7 +39,7 @@ static long fake_loop(const struct hypercall_args *a)
     return hypercall_continue(NR_LOOP, &next);
 }
 
-static long fake_iret(const struct hypercall_args *a)
+long do_iret(const struct hypercall_args *a)
 {
     guest_regs()->rip = 0x7777;
     return 0x1234;
@@ -56,7 +56,7 @@ hypercall_fn *const hypercall_table[HYPERCALL_NUMBERS] = {
     [NR_LOOP] = fake_loop,
     [NR_STOP] = fake_stop,
     [__HYPERVISOR_multicall] = do_multicall,
-    [__HYPERVISOR_iret] = fake_iret,
+    [__HYPERVISOR_iret] = do_iret,
 };
 
 static struct domain *test_dom;
