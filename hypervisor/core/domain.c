@@ -268,12 +268,20 @@ static void domain_free_tasklet(void *data)
     rangeset_destroy(&d->io_ports);
     rangeset_destroy(&d->io_frames);
     rangeset_destroy(&d->irqs);
-    if (d->target)
-        domain_put(d->target);
     mem_free(d->memory_map);
     mem_free(d->vcpu);
     heap_free(d, domain_struct_order());
     event_send_host_virq(VIRQ_DOM_EXC);
+}
+
+/* Not left to d's end: two that act for each other would wait for one another. */
+static void target_let_go(struct domain *d)
+{
+    struct domain *target = d->target;
+
+    d->target = NULL;
+    if (target)
+        domain_put(target);
 }
 
 /* First steps of death, once: nothing of d runs or is told anything afterwards. */
@@ -282,6 +290,7 @@ static void domain_begin_dying(struct domain *d)
     domain_pause(d);
     WRITE_ONCE(d->dying, DOMAIN_DYING);
     smp_mb(); /* whoever takes d's locks from here on sees it dying */
+    target_let_go(d);
     event_domain_destroy(d);
     pirq_domain_free(d);
     for (size_t i = 0; i < ARRAY_SIZE(d->watchdog); i++)

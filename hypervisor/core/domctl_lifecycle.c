@@ -207,7 +207,7 @@ int domctl_set_target(struct domain *d, struct xen_domctl *op, bool *copyback)
     (void)copyback;
     if (!target)
         return -ESRCH;
-    if (target != d && !d->target) {
+    if (target != d && !d->target && d->dying == DOMAIN_ALIVE) {
         d->target = target; /* keeps the reference */
         return 0;
     }

@@ -47,43 +47,42 @@ static u64 guest_visible_rflags(const struct vcpu *v, const struct cpu_user_regs
     return f;
 }
 
-/* Fills words from the lowest address; returns their number. */
-static unsigned bounce_words(const struct vcpu *v, const struct cpu_user_regs *regs, const struct bounce *b, u64 *w)
+/* Pushes the words below w; returns where the last lies. */
+static u64 *bounce_words(const struct vcpu *v, const struct cpu_user_regs *regs, const struct bounce *b, u64 *w)
 {
     bool kernel = v->pv.flags & PVF_KERNEL;
     u8 masked = v->info->evtchn_upcall_mask;
-    unsigned n = 0;
 
-    w[n++] = regs->rcx;
-    w[n++] = regs->r11;
-    if (b->has_error)
-        w[n++] = b->error;
+    *--w = regs->ss;
+    *--w = regs->rsp;
+    *--w = guest_visible_rflags(v, regs, masked);
+    *--w = (kernel ? regs->cs & ~3u : regs->cs) | (u64)masked << 32;
+    *--w = regs->rip;
     if (b->has_selectors) {
-        w[n++] = regs->ds;
-        w[n++] = regs->es;
-        w[n++] = regs->fs;
-        w[n++] = regs->gs;
+        *--w = regs->gs;
+        *--w = regs->fs;
+        *--w = regs->es;
+        *--w = regs->ds;
     }
-    w[n++] = regs->rip;
-    w[n++] = (kernel ? regs->cs & ~3u : regs->cs) | (u64)masked << 32;
-    w[n++] = guest_visible_rflags(v, regs, masked);
-    w[n++] = regs->rsp;
-    w[n++] = regs->ss;
-    return n;
+    if (b->has_error)
+        *--w = b->error;
+    *--w = regs->r11;
+    *--w = regs->rcx;
+    return w;
 }
 
 /* Sends the current vCPU to a handler of its kernel. False: it is dead now. */
 static bool bounce(struct vcpu *v, const struct bounce *b)
 {
     struct cpu_user_regs *regs = guest_regs();
-    u64 words[12];
-    unsigned n = bounce_words(v, regs, b, words);
+    u64 words[12], *first = bounce_words(v, regs, b, words + ARRAY_SIZE(words));
+    size_t size = (size_t)((char *)(words + ARRAY_SIZE(words)) - (char *)first);
     vaddr_t sp = v->pv.flags & PVF_KERNEL ? regs->rsp : v->pv.kernel_sp;
 
     if (!(v->pv.flags & PVF_KERNEL))
         pv_toggle_mode(v);
-    sp = ALIGN_DOWN(sp, 16UL) - n * sizeof(u64);
-    if (guest_write(sp, words, n * sizeof(u64))) {
+    sp = ALIGN_DOWN(sp, 16UL) - size;
+    if (guest_write(sp, first, size)) {
         domain_crash(v->domain, "no stack for its own handler at %016lx: address %016lx", b->handler, sp);
         return false;
     }

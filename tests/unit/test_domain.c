@@ -240,6 +240,26 @@ static void test_target_is_let_go(void **state)
     assert_int_equal(d->refs, refs);
 }
 
+/* Two that act for each other do not keep each other for ever; nobody begins to act once it dies. */
+static void test_targets_of_each_other(void **state)
+{
+    struct domain *one = host_domain_create(ID + 1, false, 1, 100), *other = host_domain_create(ID + 2, false, 1, 100);
+    struct xen_domctl op = domctl_op(XEN_DOMCTL_set_target, one);
+
+    op.u.set_target.target = ID + 2;
+    assert_int_equal(domctl(&op), 0);
+    op = domctl_op(XEN_DOMCTL_set_target, other);
+    op.u.set_target.target = ID + 1;
+    assert_int_equal(domctl(&op), 0);
+    assert_int_equal(domain_kill(one), 0);
+    assert_null(one->target);
+    op = domctl_op(XEN_DOMCTL_set_target, one);
+    op.u.set_target.target = ID + 2;
+    assert_int_equal(domctl(&op), -EINVAL);
+    assert_true(host_domain_destroy(other));
+    assert_null(domain_get(ID + 1));
+}
+
 /* --- looked up while it dies --- */
 
 #define RACE_LIVES 150
@@ -332,7 +352,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_lookup), T(test_walk), T(test_end_of_references), T(test_shutdown), T(test_subscribed_suspend),
         T(test_crash), T(test_shutdown_of_domain_0), T(test_unknown_reason), T(test_who_cannot_be_killed),
-        T(test_death_in_parts), T(test_death_returns_everything), T(test_target_is_let_go),
+        T(test_death_in_parts), T(test_death_returns_everything), T(test_target_is_let_go), T(test_targets_of_each_other),
         T(test_race_of_lookups),
     };
 
