@@ -12,13 +12,13 @@
 const char *const count_names[COUNTS] = {
     [COUNT_USER] = "user", [COUNT_KERNEL] = "kernel", [COUNT_HYPERVISOR] = "hypervisor",
     [COUNT_CR3] = "cr3", [COUNT_TLB] = "tlb", [COUNT_SERIALISING] = "serialising",
-    [COUNT_LOCKED] = "locked", [COUNT_FENCE] = "fence",
+    [COUNT_LOCKED] = "locked", [COUNT_FENCE] = "fence", [COUNT_STRING] = "string",
 };
 
 /* The bytes of an instruction after its prefixes. Reading past the end gives 0. */
 struct insn {
     const uint8_t *at, *end;
-    bool lock;
+    bool lock, rep;
     uint8_t rex;
 };
 
@@ -34,6 +34,7 @@ static void skip_prefixes(struct insn *i)
 {
     while (i->at < i->end && memchr("\x66\x67\x2e\x36\x3e\x26\x64\x65\xf0\xf2\xf3", *i->at, 11)) {
         i->lock |= *i->at == 0xf0;
+        i->rep |= *i->at == 0xf2 || *i->at == 0xf3;
         i->at++;
     }
     if ((byte(i, 0) & 0xf0) == 0x40)
@@ -106,6 +107,9 @@ static unsigned kinds_of(const struct insn *i)
     case 0x86: /* XCHG */
     case 0x87:
         return is_register(byte(i, 1)) ? 0 : KIND(LOCKED);
+    case 0xa4 ... 0xa7: /* MOVS, CMPS */
+    case 0xaa ... 0xaf: /* STOS, LODS, SCAS */
+        return i->rep ? KIND(STRING) : 0;
     default:
         return 0;
     }

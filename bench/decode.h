@@ -15,6 +15,7 @@ enum count {
     COUNT_SERIALISING,            /* Intel SDM 3A, "Serializing Instructions"; those above are among them */
     COUNT_LOCKED,                 /* LOCK, and XCHG with memory */
     COUNT_FENCE,                  /* LFENCE, MFENCE */
+    COUNT_STRING,                 /* each turn of a REP MOVS, REP STOS and their kin: a CPU does several in a cycle */
     COUNTS
 };
 

@@ -8,8 +8,8 @@ KINDS = ("native", "xen", "zelo")
 GROUPS = {"guest": "A tiny guest", "linux": "Linux, natively and as domain 0", "domu": "Linux in a domain U",
           "job": "Whole jobs", "memory": "Memory and size"}
 HEAD = ["operation", "native", "Xen", "Zelo", "Zelo/native", "Zelo/Xen", "CR3 writes, Xen and Zelo",
-        "other TLB flushes", "serialising", "locked", "fences"]
-EVENTS = ("cr3", "tlb", "serialising", "locked", "fence")
+        "other TLB flushes", "serialising", "locked", "fences", "turns of string instructions"]
+EVENTS = ("cr3", "tlb", "serialising", "locked", "fence", "string")
 
 
 @dataclasses.dataclass

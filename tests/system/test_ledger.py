@@ -11,7 +11,7 @@ from labkit.bench.counting import Measured
 
 
 def _measured(name, cost, repeats=10, **events):
-    counts = dict.fromkeys(("user", "cr3", "tlb", "serialising", "locked", "fence"), 0)
+    counts = dict.fromkeys(("user", "cr3", "tlb", "serialising", "locked", "fence", "string"), 0)
     return Measured(name, repeats, counts | {"kernel": 0, "hypervisor": int(cost * repeats)} | events)
 
 
@@ -46,7 +46,7 @@ def test_table():
     assert [row.name for row in (event, call, only)] == ["guest.event", "linux.call", "linux.only"]
     assert event.ratio("zelo", "xen") == 0.75 and event.ratio("zelo", "native") is None
     assert call.ratio("zelo", "native") == 10 and only.ratio("zelo", "xen") is None
-    assert table.cells(event) == ["event", "", "800", "600", "", "0.75", "2 / 0", "0 / 0", "0 / 0", "0 / 0", "0 / 0"]
+    assert table.cells(event) == ["event", "", "800", "600", "", "0.75", "2 / 0", "0 / 0", "0 / 0", "0 / 0", "0 / 0", "0 / 0"]
     lines = table.text([event, call, only]).splitlines()
     assert [line for line in lines if line.startswith("#")] == ["### A tiny guest", "### Linux, natively and as domain 0"]
     assert len({len(line) for line in lines[2:5]}) == 1

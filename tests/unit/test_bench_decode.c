@@ -33,6 +33,9 @@ static void test_kinds(void **state)
     assert_int_equal(KINDS("xchg %%rax, (%%rbx)"), KIND(LOCKED));
     assert_int_equal(KINDS("lfence"), KIND(FENCE));
     assert_int_equal(KINDS("mfence"), KIND(FENCE));
+    assert_int_equal(KINDS("rep movsb"), KIND(STRING));
+    assert_int_equal(KINDS("rep stosq"), KIND(STRING));
+    assert_int_equal(KINDS("repne scasb"), KIND(STRING));
 }
 
 /* Those that look like them. */
@@ -52,6 +55,8 @@ static void test_others(void **state)
     assert_int_equal(KINDS("pause"), 0);
     assert_int_equal(KINDS("mov $0xcf, %%al"), 0);
     assert_int_equal(KINDS("lret"), 0);
+    assert_int_equal(KINDS("movsq"), 0);
+    assert_int_equal(KINDS("rep ret"), 0);
     assert_int_equal(KINDS("movbe (%%rax), %%ecx"), 0);
 }
 
