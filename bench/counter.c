@@ -4,10 +4,12 @@
  * they are, and those that cost a real CPU more than others.  Between each pair of marks (mark.h) it writes one line of
  * numbers to a file, under a line that names the columns.
  *
- *   -plugin counter.so,out=FILE,hypervisor=BASE-END,late=on
+ *   -plugin counter.so,out=FILE,hypervisor=BASE-END,late=on,started=on
  *
  * With late=on it only looks for marks until the mark that says READY: counting takes a machine's boot several times as
  * long.
+ *
+ * With `started` the first piece of work begins with the machine.
  *
  * What only ring 0 may execute counts only where ring 0 is: in the hypervisor, between these two addresses, if there is
  * one, else in all of the kernel's half.  What a CPU refuses or begins anew is counted at each attempt.
@@ -118,6 +120,8 @@ static int usage(const char *what)
 /* One argument, NAME=VALUE. */
 static bool understood(const char *argument)
 {
+    if (!strcmp(argument, "started=on"))
+        return begun = true;
     if (!strncmp(argument, "out=", 4))
         return (out = fopen(argument + 4, "w"));
     if (!strcmp(argument, "late=on"))

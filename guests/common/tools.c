@@ -55,10 +55,10 @@ void window_close(void)
 
 /* --- one domain --- */
 
-long tools_create(domid_t *id, unsigned pages)
+long tools_create_smp(domid_t *id, unsigned pages, unsigned vcpus)
 {
     struct xen_domctl op = { .u.createdomain = {
-        .max_vcpus = 1, .max_evtchn_port = 1023, .max_grant_frames = 64, .max_maptrack_frames = 1024,
+        .max_vcpus = vcpus, .max_evtchn_port = 1023, .max_grant_frames = 64, .max_maptrack_frames = 1024,
         .grant_opts = XEN_DOMCTL_GRANT_version(2) } };
     long rc = tools_domctl(&op, XEN_DOMCTL_createdomain, 0);
 
@@ -69,9 +69,11 @@ long tools_create(domid_t *id, unsigned pages)
     rc = tools_domctl(&op, XEN_DOMCTL_max_mem, *id);
     if (rc)
         return rc;
-    op.u.max_vcpus.max = 1;
+    op.u.max_vcpus.max = vcpus;
     return tools_domctl(&op, XEN_DOMCTL_max_vcpus, *id);
 }
+
+long tools_create(domid_t *id, unsigned pages) { return tools_create_smp(id, pages, 1); }
 
 /* Fewer than wanted: there was no memory for the others. */
 long tools_populate(domid_t id, xen_pfn_t *frames, unsigned pages)

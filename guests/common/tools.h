@@ -24,6 +24,7 @@ void tools_debug_key(char key);
 
 /* A domain with one vCPU that may have so many pages, as libxl asks for one. *id names it, whatever failed after. */
 long tools_create(domid_t *id, unsigned pages);
+long tools_create_smp(domid_t *id, unsigned pages, unsigned vcpus);
 /* So many pages, their frames written to the list. */
 long tools_populate(domid_t id, xen_pfn_t *frames, unsigned pages);
 /* Page tables, with code that calls sched_op(command) for ever. */

@@ -34,11 +34,19 @@ class Measured:
         return (self.counts[column] if column else self.instructions) / self.repeats
 
 
-def options(out, hypervised=True, late=False):
-    """QEMU's options to count into the file `out`, for a machine that is `counted`. `late`: the programs say READY."""
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """One row that is no count of instructions: bytes, or lines."""
+    name: str
+    value: float
+
+
+def options(out, hypervised=True, late=False, started=False):
+    """QEMU's options to count into the file `out`, for a machine that is `counted`. `late`: the programs say READY.
+    `started`: the first piece of work begins with the machine, without a mark."""
     plugin = make("the counter", COUNTER, "build/bench/counter.so")
     return ["-plugin", f"{plugin},out={out}" + (f",hypervisor={HYPERVISOR}" if hypervised else "")
-            + (",late=on" if late else "")]
+            + (",late=on" if late else "") + (",started=on" if started else "")]
 
 
 def rows(out, text):
