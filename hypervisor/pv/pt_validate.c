@@ -12,7 +12,7 @@
 #include <zelo/hypercall.h>
 #include <zelo/lib.h>
 
-#define GROUP 8 /* L1 entries looked at together: most tables are mostly empty */
+#define GROUP 8 /* entries looked at together, a cache line of them: most tables are mostly empty */
 
 static bool group_empty(const u64 *e)
 {
@@ -56,6 +56,10 @@ static int upper_validate(struct page *p, struct domain *d, u64 *table, unsigned
         u64 e = table[i];
         int rc;
 
+        if (i % GROUP == 0 && group_zero(&table[i])) {
+            i += GROUP - 1;
+            continue;
+        }
         if (slot_is_ours(level, i) || (!(e & PTE_P) && !pt_absent_refused(d, e)))
             continue;
         e = pte_normalise(e);
@@ -106,8 +110,13 @@ static int upper_undo(struct page *p, u64 *table, unsigned level, bool preemptib
         p->pt.partial = PT_UNDOING;
     }
     while (p->pt.entries) {
-        unsigned i = --p->pt.entries;
+        unsigned i;
 
+        if (p->pt.entries % GROUP == 0 && group_empty(&table[p->pt.entries - GROUP])) {
+            p->pt.entries -= GROUP;
+            continue;
+        }
+        i = --p->pt.entries;
         if (!(table[i] & PTE_P) || slot_is_ours(level, i))
             continue;
         if (pt_upper_put(table[i], level, preemptible)) {
