@@ -69,7 +69,7 @@ def _parser():
 
     command = add("bench", bench, "Count the instructions of each operation on native Linux, Debian's Xen and Zelo;"
                                   " write docs/performance.md.")
-    command.add_argument("family", nargs="*", help="only these: guest, linux, domu, job, memory (nothing is written)")
+    command.add_argument("family", nargs="*", help="only these: guest, linux, domu, job, memory")
     command.add_argument("--profile", dest="row", metavar="ROW",
                          help="instead tell in which of Zelo's functions the instructions of a row of the tiny guest"
                               " go (guest.mmu_update_128)")

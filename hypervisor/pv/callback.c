@@ -20,7 +20,7 @@ int pv_set_trap(struct vcpu *v, const struct trap_info *ti)
     if (!va_is_canonical(ti->address))
         return -EINVAL;
     *t = *ti;
-    t->cs = ti->cs | 3;
+    t->cs = FLAT_KERNEL_CS; /* whatever it names: a 64-bit kernel's code segment has nothing but its width */
     return 0;
 }
 

@@ -30,7 +30,6 @@
 
 struct bounce {
     vaddr_t handler;
-    u16 cs;
     bool masks_events;
     bool has_error, has_selectors;
     u32 error;
@@ -89,12 +88,12 @@ static bool bounce(struct vcpu *v, const struct bounce *b)
     if (b->masks_events)
         v->info->evtchn_upcall_mask = 1;
     regs->rip = b->handler;
-    regs->cs = b->cs;
+    regs->cs = FLAT_KERNEL_CS;
     regs->rsp = sp;
     regs->ss = FLAT_KERNEL_SS;
     regs->rflags = (regs->rflags & ~(u64)RFLAGS_CLEARED_BY_TRAP) | RFLAGS_IF | RFLAGS_FIXED;
     /* RCX and R11 are on the frame, so the way there may be SYSRET (x86/entry.S). */
-    regs->entry_vector = b->cs == FLAT_KERNEL_CS ? PV_SYSRET_ALLOWED : 0;
+    regs->entry_vector = PV_SYSRET_ALLOWED;
     return true;
 }
 
@@ -114,7 +113,7 @@ static void inject(unsigned vector, bool has_error, u32 error)
     struct vcpu *v = current;
     const struct trap_info *ti = &v->pv.traps[vector];
     struct bounce b = {
-        .handler = ti->address, .cs = ti->cs, .masks_events = TI_MASKS_EVENTS(ti),
+        .handler = ti->address, .masks_events = TI_MASKS_EVENTS(ti),
         .has_error = has_error, .error = error,
     };
 
@@ -167,7 +166,7 @@ void pv_syscall_from_user(struct cpu_user_regs *regs)
 {
     struct vcpu *v = current;
     struct bounce b = {
-        .handler = v->pv.syscall_callback, .cs = FLAT_KERNEL_CS, .masks_events = v->pv.flags & PVF_SYSCALL_MASKS,
+        .handler = v->pv.syscall_callback, .masks_events = v->pv.flags & PVF_SYSCALL_MASKS,
     };
 
     (void)regs;
@@ -182,7 +181,7 @@ void pv_syscall32_from_user(struct cpu_user_regs *regs)
 {
     struct vcpu *v = current;
     struct bounce b = {
-        .handler = v->pv.syscall32_callback, .cs = FLAT_KERNEL_CS,
+        .handler = v->pv.syscall32_callback,
         .masks_events = v->pv.flags & PVF_SYSCALL32_MASKS,
     };
 
@@ -198,7 +197,7 @@ void pv_sysenter_from_user(struct cpu_user_regs *regs)
 {
     struct vcpu *v = current;
     struct bounce b = {
-        .handler = v->pv.sysenter_callback, .cs = FLAT_KERNEL_CS,
+        .handler = v->pv.sysenter_callback,
         .masks_events = v->pv.flags & PVF_SYSENTER_MASKS,
     };
 
@@ -214,7 +213,7 @@ void pv_sysenter_from_user(struct cpu_user_regs *regs)
 
 void pv_deliver_event(struct vcpu *v)
 {
-    struct bounce b = { .handler = v->pv.event_callback, .cs = FLAT_KERNEL_CS, .masks_events = true };
+    struct bounce b = { .handler = v->pv.event_callback, .masks_events = true };
 
     if (unlikely(!b.handler)) {
         domain_crash(v->domain, "event without a handler");
@@ -225,7 +224,7 @@ void pv_deliver_event(struct vcpu *v)
 
 bool pv_deliver_nmi(struct vcpu *v)
 {
-    struct bounce b = { .handler = v->pv.nmi_callback, .cs = FLAT_KERNEL_CS, .masks_events = true };
+    struct bounce b = { .handler = v->pv.nmi_callback, .masks_events = true };
 
     if (!b.handler || (v->pv.flags & PVF_NMI_MASKED))
         return false;
@@ -244,7 +243,7 @@ void pv_raise_nmi(struct vcpu *v)
 void pv_deliver_failsafe(struct vcpu *v)
 {
     struct bounce b = {
-        .handler = v->pv.failsafe_callback, .cs = FLAT_KERNEL_CS, .has_selectors = true,
+        .handler = v->pv.failsafe_callback, .has_selectors = true,
         .masks_events = v->pv.flags & PVF_FAILSAFE_MASKS,
     };
 

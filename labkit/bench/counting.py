@@ -40,6 +40,10 @@ class Figure:
     name: str
     value: float
 
+    def per_operation(self, column=None):
+        """The figure; of the columns it has none."""
+        return None if column else self.value
+
 
 def options(out, hypervised=True, late=False, started=False):
     """QEMU's options to count into the file `out`, for a machine that is `counted`. `late`: the programs say READY.

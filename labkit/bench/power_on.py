@@ -12,9 +12,6 @@ from labkit.qemu import Machine
 MEMORY = 1024           # megabytes of the machine
 DOM0_MEMORY = 512       # and of Linux in it
 SECONDS = 3600          # a few minutes, on a CPU that does nothing else
-# Without "fast strings" Linux copies and clears by loops of eight bytes a step: QEMU counts each step of a
-# string instruction as an instruction, and those steps would be of one byte.
-CPU = "max,-smap,-erms"
 ROW = "job.power_on"
 # The kernel hands what it does not know to the first process, mark (bench/jobs/mark.c), as its environment.
 FIRST = f"quiet rdinit=/lab/mark bench={ROW}"
@@ -47,14 +44,14 @@ def machine(kind, kernel, files, under=None, started=False, **settings):
     `started`: they begin with the machine."""
     config = lab.Config(hypervisor(kind), f"bench-{kind}", cpus=1, agent="none",
                         **{"memory": MEMORY, "dom0_memory": DOM0_MEMORY, **settings})
-    made = Machine(config.name, memory=config.memory, cpus=1, cpu=CPU, counted=True)
+    made = Machine(config.name, memory=config.memory, cpus=1, counted=True)
     made.counts = made.log / "counts"
     initrd = made.scratch / "files.cpio"
     image.overlay(initrd, files)
     if under:
         initrd = image.join(made.scratch / "initrd.cpio", under, initrd)
     made.command += map(str, ["-nic", "none", *_loaded(config, kernel, initrd),
-                              *counting.options(made.counts, kind != "native", started)])
+                              *counting.options(made.counts, kind != "native", started=started)])
     return made
 
 

@@ -7,9 +7,9 @@ KINDS = ("native", "xen", "zelo")
 # What a name begins with -> the heading of those rows.
 GROUPS = {"guest": "A tiny guest", "linux": "Linux, natively and as domain 0", "domu": "Linux in a domain U",
           "job": "Whole jobs", "memory": "Memory and size"}
-HEAD = ["operation", "native", "Xen", "Zelo", "Zelo/native", "Zelo/Xen", "CR3 writes, Xen and Zelo",
-        "other TLB flushes", "serialising", "locked", "fences", "turns of string instructions"]
-EVENTS = ("cr3", "tlb", "serialising", "locked", "fence", "string")
+HEAD = ["operation", "native", "Xen", "Zelo", "Zelo/native", "Zelo/Xen", "the hypervisor's, Xen and Zelo",
+        "CR3 writes", "other TLB flushes", "serialising", "locked", "fences", "turns of string instructions"]
+EVENTS = ("hypervisor", "cr3", "tlb", "serialising", "locked", "fence", "string")
 
 
 @dataclasses.dataclass

@@ -46,7 +46,7 @@ def test_table():
     assert [row.name for row in (event, call, only)] == ["guest.event", "linux.call", "linux.only"]
     assert event.ratio("zelo", "xen") == 0.75 and event.ratio("zelo", "native") is None
     assert call.ratio("zelo", "native") == 10 and only.ratio("zelo", "xen") is None
-    assert table.cells(event) == ["event", "", "800", "600", "", "0.75", "2 / 0", "0 / 0", "0 / 0", "0 / 0", "0 / 0", "0 / 0"]
+    assert table.cells(event) == ["event", "", "800", "600", "", "0.75", "800 / 600", "2 / 0", "0 / 0", "0 / 0", "0 / 0", "0 / 0", "0 / 0"]
     lines = table.text([event, call, only]).splitlines()
     assert [line for line in lines if line.startswith("#")] == ["### A tiny guest", "### Linux, natively and as domain 0"]
     assert len({len(line) for line in lines[2:5]}) == 1
