@@ -33,16 +33,25 @@ void *memcpy(void *d, const void *s, size_t n)
 
 /* --- text --- */
 
+/* Until no more than so much lies there. */
+static void console_ring_wait(size_t most)
+{
+    const struct xencons_interface *c = (void *)console_page;
+    evtchn_send_t send = { start_info->console.domU.evtchn };
+
+    while (c->out_prod - *(const volatile XENCONS_RING_IDX *)&c->out_cons > most) {
+        HC2(event_channel_op, EVTCHNOP_send, PTR(&send));
+        HC2(sched_op, SCHEDOP_yield, 0);
+    }
+}
+
 static void console_ring_write(const char *s, size_t n)
 {
     struct xencons_interface *c = (void *)console_page;
     evtchn_send_t send = { start_info->console.domU.evtchn };
 
     for (size_t i = 0; i < n; i++) {
-        while (c->out_prod - *(volatile XENCONS_RING_IDX *)&c->out_cons >= sizeof(c->out)) {
-            HC2(event_channel_op, EVTCHNOP_send, PTR(&send));
-            HC2(sched_op, SCHEDOP_yield, 0);
-        }
+        console_ring_wait(sizeof(c->out) - 1);
         c->out[MASK_XENCONS_IDX(c->out_prod, c->out)] = s[i];
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
         c->out_prod++;
@@ -55,6 +64,12 @@ static void text_out(const char *s, size_t n)
     HC3(console_io, 0 /* CONSOLEIO_write */, n, PTR(s));
     if (console_mapped)
         console_ring_write(s, n);
+}
+
+void print_flush(void)
+{
+    if (console_mapped)
+        console_ring_wait(0);
 }
 
 struct text { char buf[256]; size_t n; };

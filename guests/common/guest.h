@@ -71,9 +71,13 @@ void secondary_start(void);
 void event_entry(void), failsafe_entry(void), syscall_entry(void);
 void guest_shutdown(unsigned reason) __attribute__((__noreturn__));
 static inline vcpu_info_t *vcpu_info(void) { return &shared_info->vcpu_info[0]; }
+/* In ns, as of when the first vCPU was last let run. */
+static inline uint64_t coarse_time(void) { return *(volatile uint64_t *)&vcpu_info()->time.system_time; }
+#define PATIENCE_NS 60000000000UL             /* what a wait may take which should be short */
 
 /* --- text: to the hypervisor's console if allowed, and to the PV console --- */
 void print(const char *fmt, ...) __attribute__((__format__(__printf__, 1, 2)));
+void print_flush(void);                       /* until it was taken from the PV console */
 
 /* --- memory --- */
 uint64_t virt_to_mfn(const void *va);
