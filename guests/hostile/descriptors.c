@@ -27,7 +27,6 @@ static bool gates_refused(void)
     return true;
 }
 
-static void do_load_ds(void *p) { __asm__ volatile("movl %0, %%ds" :: "r"((unsigned)PTR(p))); }
 static void do_load_ss(void *p) { __asm__ volatile("movl %0, %%ss" :: "r"((unsigned)PTR(p))); }
 
 static void do_far_call(void *p)
@@ -103,8 +102,6 @@ static bool bad_gdts(void)
     REFUSED(EINVAL, HC2(update_descriptor, ~7UL, 0));
     return true;
 }
-
-#define LDT_SELECTOR(n) ((void *)((n) * 8UL | 7))
 
 /* An LDT is read as its selectors are used: what is on the page then must be harmless, and stay so. */
 static bool ldt(void)

@@ -16,10 +16,15 @@
 
 struct attack { const char *name; bool (*run)(void); };
 
-/* By subject, each list ended by one without a name. Those of the last may not come back. */
+/* By subject, each list ended by one without a name. */
 extern const struct attack table_attacks[], frame_attacks[], descriptor_attacks[], return_attacks[],
     debug_attacks[], pointer_attacks[], continuation_attacks[], cpu_attacks[], port_attacks[], event_attacks[],
-    grant_attacks[], storm_attacks[], race_attacks[], peer_attacks[], owner_attacks[], lethal_attacks[];
+    grant_attacks[], storm_attacks[], race_attacks[], protected_attacks[];
+/* Of two domains (meeting.h). */
+extern const struct attack owner_attacks[], peer_attacks[], alias_attacks[], peer_race_attacks[], parting_attacks[],
+    foreign_alias_attacks[], foreign_attacks[], owner_off_attacks[], owner_crashed_attacks[], owner_gone_attacks[];
+/* They do not come back. */
+extern const struct attack lethal_attacks[], end_attacks[];
 
 bool not_so(const char *file, int line, const char *what, long got);
 
@@ -106,6 +111,35 @@ char *cliff(void);                            /* the end of a page, behind which
 void do_read(void *p);
 void do_write(void *p);
 
-extern uint32_t peer_id;                      /* peer.c; from the command line */
+void do_load_ds(void *p);                     /* the selector */
+#define LDT_SELECTOR(n) ((void *)((n) * 8UL | 7))
+
+/* --- what a page may be that nobody may write to then (kinds.c) --- */
+
+struct kind {
+    const char *name;
+    bool table;
+    long refusal;                             /* while somebody may write to it */
+    uint64_t word;                            /* the second of its contents; the others are 0 */
+    long (*use)(uint64_t *page);
+    long (*unuse)(uint64_t *page);
+};
+enum { KIND_L1, KIND_L2, KIND_L3, KIND_L4, KIND_GDT, KIND_LDT, KINDS };
+extern const struct kind kinds[KINDS];
+/* 0, or what refused it: then the page is as before, but empty. */
+long kind_begin(const struct kind *k, uint64_t *page);
+long kind_end(const struct kind *k, uint64_t *page);
+
+/* --- the second vCPU (racer.c) --- */
+
+bool racer_start(void);
+vcpu_guest_context_t *racer_context(void);    /* a good one for it */
+void race_begin(void (*job)(void));           /* it does the job again and again */
+bool race_goes_on(unsigned round);
+void race_end(void);
+
+extern uint32_t peer_id;                      /* owner.c; from the command line */
+
+void neighbour(void) __attribute__((__noreturn__)); /* neighbour.c */
 
 #endif

@@ -231,22 +231,34 @@ static bool spin_in_faults(void)
     return false;
 }
 
-/* An event that stays pending and is never masked: each way back delivers it again. */
-static void keep_pending(struct frame *f)
+/* An event that stays pending and is not masked: each way back delivers it again, on the same stack. */
+static char events_stack[PAGE_SIZE] __attribute__((aligned(16), used));
+__asm__("events_again:\n"
+        "        leaq events_stack + 4096(%rip), %rsp\n"
+        "        call events_go_on\n");
+extern char events_again[];
+void events_go_on(void) __attribute__((__noreturn__));
+
+void events_go_on(void)
 {
-    (void)f;
+    vcpu_info()->evtchn_upcall_pending = 1;
     vcpu_info()->evtchn_upcall_mask = 0;
-    HC2(sched_op, SCHEDOP_yield, 0);
+    for (;;)
+        HC2(xen_version, XENVER_version, 0);
 }
 
 static bool spin_in_events(void)
 {
-    event_handler = keep_pending;
-    vcpu_info()->evtchn_upcall_pending = 1;
-    vcpu_info()->evtchn_upcall_mask = 0;
-    while (forever)
-        HC2(xen_version, XENVER_version, 0);
-    return false;
+    HC3(set_callbacks, PTR(events_again), PTR(failsafe_entry), PTR(syscall_entry));
+    events_go_on();
+}
+
+/* Two vCPUs that give the CPU to each other. */
+static bool spin_in_yields(void)
+{
+    MUST(racer_start()); /* it yields, having nothing to do */
+    for (;;)
+        HC2(sched_op, SCHEDOP_yield, 0);
 }
 
 const struct attack lethal_attacks[] = {
@@ -275,5 +287,6 @@ const struct attack lethal_attacks[] = {
     { "spin-in-calls", spin_in_calls },
     { "spin-in-faults", spin_in_faults },
     { "spin-in-events", spin_in_events },
+    { "spin-in-yields", spin_in_yields },
     { NULL, NULL },
 };

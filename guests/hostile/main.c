@@ -5,17 +5,23 @@
  * name" or "BROKEN name" for each of a group and at last "hostile: N held, N
  * broken", and powers off, or shuts down as its watchdog would if one was broken.
  *
- * One other word: peer=DOMID, the domain that the owner grants pages to.
+ * Other words: peer=DOMID, the domain that the owner grants pages to; neighbour,
+ * who does no harm and works for ever (neighbour.c).
  */
-#include "hostile.h"
-
+#include "meeting.h"
 
 static const struct { const char *name; const struct attack *attacks; } groups[] = {
-    { "tables", table_attacks },   { "frames", frame_attacks },     { "descriptors", descriptor_attacks },
-    { "returns", return_attacks }, { "debug", debug_attacks },      { "pointers", pointer_attacks },
-    { "cpu", cpu_attacks },        { "ports", port_attacks },       { "continuations", continuation_attacks },
-    { "events", event_attacks },   { "grants", grant_attacks },     { "storms", storm_attacks },
-    { "races", race_attacks },     { "peer", peer_attacks },        { "owner", owner_attacks },
+    { "tables", table_attacks }, { "frames", frame_attacks }, { "protected", protected_attacks },
+    { "descriptors", descriptor_attacks }, { "returns", return_attacks }, { "debug", debug_attacks },
+    { "pointers", pointer_attacks }, { "continuations", continuation_attacks }, { "cpu", cpu_attacks },
+    { "ports", port_attacks }, { "events", event_attacks }, { "grants", grant_attacks },
+    { "storms", storm_attacks }, { "races", race_attacks },
+    /* of two domains */
+    { "owner", owner_attacks }, { "peer", peer_attacks }, { "aliases", alias_attacks },
+    { "peer-races", peer_race_attacks }, { "parting", parting_attacks },
+    { "foreign-aliases", foreign_alias_attacks }, { "foreign", foreign_attacks },
+    { "owner-off", owner_off_attacks }, { "owner-crashed", owner_crashed_attacks },
+    { "owner-destroyed", owner_gone_attacks },
 };
 
 static unsigned held, broken;
@@ -56,9 +62,17 @@ static uint32_t number(const char *s, size_t n)
 static void run_lethal(const struct attack *a)
 {
     print("hostile: now %s\n", a->name);
+    print_flush(); /* it may be our last word */
     a->run();
     print("BROKEN %s: still alive\n", a->name);
     broken++;
+}
+
+static void run_lethal_word(const char *s, size_t n, const struct attack *a)
+{
+    for (; a->name; a++)
+        if (word_is(s, n, a->name))
+            run_lethal(a);
 }
 
 static void run_word(const char *s, size_t n)
@@ -71,9 +85,10 @@ static void run_word(const char *s, size_t n)
     for (unsigned i = 0; i < ARRAY_SIZE(groups); i++)
         if (word_is(s, n, groups[i].name))
             run_group(groups[i].attacks);
-    for (const struct attack *a = lethal_attacks; a->name; a++)
-        if (word_is(s, n, a->name))
-            run_lethal(a);
+    if (word_is(s, n, "neighbour"))
+        neighbour();
+    run_lethal_word(s, n, lethal_attacks);
+    run_lethal_word(s, n, end_attacks);
 }
 
 void guest_main(void)
@@ -90,6 +105,8 @@ void guest_main(void)
             run_word(s, n);
         s += n + !!s[n];
     }
+    owner_dismiss();
     print("hostile: %u held, %u broken\n", held, broken);
+    print_flush(); /* whoever takes it may end us as soon as we are down */
     guest_shutdown(broken ? SHUTDOWN_watchdog : SHUTDOWN_poweroff); /* neither is a crash */
 }

@@ -4,55 +4,6 @@
 
 #include <xen/vcpu.h>
 
-#define ROUNDS 300u
-
-/* The second vCPU's page-fault handler leaves out the instruction, which is three bytes long. */
-__asm__(".globl racer_fault\n"
-        "racer_fault:\n"
-        "        popq %rcx\n"
-        "        popq %r11\n"
-        "        addq $8, %rsp\n"
-        "        addq $3, (%rsp)\n"
-        "        pushq $0\n"
-        "        jmp hypercall_page + 23 * 32\n");
-extern char racer_fault[];
-_Static_assert(__HYPERVISOR_iret == 23, "racer_fault");
-
-static char racer_stack[4 * PAGE_SIZE] __attribute__((aligned(16)));
-static void (*volatile racer_job)(void);
-static volatile uint64_t racer_rounds;
-
-void guest_secondary(void *arg)
-{
-    (void)arg;
-    for (;;) {
-        void (*job)(void) = racer_job;
-
-        if (job)
-            job();
-        else
-            HC2(sched_op, SCHEDOP_yield, 0);
-        racer_rounds++;
-    }
-}
-
-static vcpu_guest_context_t *context_new(void)
-{
-    static vcpu_guest_context_t c __attribute__((aligned(4096)));
-
-    c = (vcpu_guest_context_t){ .flags = VGCF_in_kernel | VGCF_online };
-    c.user_regs.rip = PTR(secondary_start);
-    c.user_regs.rsp = PTR(racer_stack) + sizeof(racer_stack) - 16;
-    c.user_regs.cs = FLAT_KERNEL_CS;
-    c.user_regs.ss = FLAT_KERNEL_SS;
-    c.user_regs.rflags = 2;
-    c.kernel_ss = FLAT_KERNEL_SS;
-    c.kernel_sp = c.user_regs.rsp;
-    c.ctrlreg[3] = table_of(_text, 4) << 12;
-    c.trap_ctxt[TRAP_PF] = (trap_info_t){ TRAP_PF, 4, FLAT_KERNEL_CS, PTR(racer_fault) };
-    return &c;
-}
-
 static long initialise(vcpu_guest_context_t *c)
 {
     return HC3(vcpu_op, VCPUOP_initialise, 1, PTR(c));
@@ -64,69 +15,43 @@ static bool bad_contexts(void)
     vcpu_guest_context_t *c;
 
     REFUSED(EFAULT, initialise((void *)DIRECT_MAP));
-    REFUSED(EEXIST, HC3(vcpu_op, VCPUOP_initialise, 0, PTR(context_new())));
-    REFUSED(ENOENT, HC3(vcpu_op, VCPUOP_initialise, 77, PTR(context_new())));
+    REFUSED(EEXIST, HC3(vcpu_op, VCPUOP_initialise, 0, PTR(racer_context())));
+    REFUSED(ENOENT, HC3(vcpu_op, VCPUOP_initialise, 77, PTR(racer_context())));
     REFUSED(EINVAL, HC3(vcpu_op, VCPUOP_up, 1, 0)); /* not before it has one */
-    c = context_new(); c->ctrlreg[3] = HYPERVISOR_MFN << 12;
+    c = racer_context(); c->ctrlreg[3] = HYPERVISOR_MFN << 12;
     REFUSED(EINVAL, initialise(c));
-    c = context_new(); c->ctrlreg[3] = table_of(_text, 3) << 12;
+    c = racer_context(); c->ctrlreg[3] = table_of(_text, 3) << 12;
     REFUSED(EBUSY, initialise(c));
-    c = context_new(); c->ctrlreg[3] = virt_to_mfn(page_alloc()) << 12;
+    c = racer_context(); c->ctrlreg[3] = virt_to_mfn(page_alloc()) << 12;
     REFUSED(EBUSY, initialise(c));
-    c = context_new(); c->ctrlreg[1] = HYPERVISOR_MFN << 12;
+    c = racer_context(); c->ctrlreg[1] = HYPERVISOR_MFN << 12;
     REFUSED(EINVAL, initialise(c));
-    c = context_new(); c->event_callback_eip = NOT_CANONICAL;
+    c = racer_context(); c->event_callback_eip = NOT_CANONICAL;
     REFUSED(EINVAL, initialise(c));
-    c = context_new(); c->trap_ctxt[200].address = NOT_CANONICAL;
+    c = racer_context(); c->trap_ctxt[200].address = NOT_CANONICAL;
     REFUSED(EINVAL, initialise(c));
-    c = context_new(); c->gs_base_kernel = NOT_CANONICAL;
+    c = racer_context(); c->gs_base_kernel = NOT_CANONICAL;
     REFUSED(EINVAL, initialise(c));
-    c = context_new(); c->gdt_ents = 512; c->gdt_frames[0] = HYPERVISOR_MFN;
+    c = racer_context(); c->gdt_ents = 512; c->gdt_frames[0] = HYPERVISOR_MFN;
     REFUSED(EINVAL, initialise(c));
-    c = context_new(); c->gdt_ents = 512; c->gdt_frames[0] = virt_to_mfn(racer_stack);
+    c = racer_context(); c->gdt_ents = 512; c->gdt_frames[0] = virt_to_mfn((void *)(c->kernel_sp - 8));
     REFUSED(EINVAL, initialise(c));
-    c = context_new(); c->gdt_ents = 0x10000;
+    c = racer_context(); c->gdt_ents = 0x10000;
     REFUSED(EINVAL, initialise(c));
-    c = context_new(); c->ldt_ents = 16; c->ldt_base = HYPERVISOR_IMAGE;
+    c = racer_context(); c->ldt_ents = 16; c->ldt_base = HYPERVISOR_IMAGE;
     REFUSED(EINVAL, initialise(c));
-    c = context_new(); c->debugreg[0] = HYPERVISOR_IMAGE;
+    c = racer_context(); c->debugreg[0] = HYPERVISOR_IMAGE;
     REFUSED(EINVAL, initialise(c));
-    c = context_new(); c->debugreg[7] = 0x2401;
+    c = racer_context(); c->debugreg[7] = 0x2401;
     REFUSED(EINVAL, initialise(c));
     shared_info->vcpu_info[1].evtchn_upcall_mask = 1;
-    c = context_new();
+    c = racer_context();
     c->user_regs.cs = 0xe030;                   /* ring 0's, raised to 3 */
     c->user_regs.rflags = 0x23000 | 2;          /* virtual-8086 mode, I/O privilege */
     MUST(!initialise(c));
     MUST(!HC3(vcpu_op, VCPUOP_up, 1, 0));
-    while (racer_rounds < 10)
-        HC2(sched_op, SCHEDOP_yield, 0);
     REFUSED(EEXIST, initialise(c));
-    return true;
-}
-
-static void race_begin(void (*job)(void))
-{
-    racer_rounds = 0;
-    racer_job = job;
-}
-
-/* Both have had their turns, often; on one CPU they are preempted in the middle of things. */
-static bool race_goes_on(unsigned round)
-{
-    if (round % 64 == 63)
-        HC2(sched_op, SCHEDOP_yield, 0);
-    return round < ROUNDS || (racer_rounds < 20 && round < 100 * ROUNDS);
-}
-
-static void race_end(void)
-{
-    uint64_t seen;
-
-    racer_job = NULL;
-    seen = racer_rounds;
-    while (racer_rounds < seen + 2)
-        HC2(sched_op, SCHEDOP_yield, 0);
+    return racer_start();
 }
 
 /* --- writing to a page that becomes a table --- */
@@ -304,6 +229,33 @@ static bool gate_into_new_gdt(void)
     return true;
 }
 
+/* The same while it becomes an LDT, which happens as a selector is loaded. */
+static bool gate_into_new_ldt(void)
+{
+    uint64_t *ldt = page_alloc();
+    unsigned loaded = 0;
+
+    racer_gdt = ldt;
+    race_begin(job_gdt);
+    for (unsigned round = 0; race_goes_on(round); round++) {
+        const struct kind *k = &kinds[KIND_LDT];
+        long rc = kind_begin(k, ldt);
+
+        if (rc) {
+            GIVES(TRAP_GP, rc); /* the gate was there first */
+            continue;
+        }
+        loaded++;
+        for (volatile unsigned i = 0; i < 100; i++)
+            MUST(!((volatile uint64_t *)ldt)[0]);
+        GIVES(0, kind_end(k, ldt));
+    }
+    race_end();
+    ldt[0] = 0;
+    MUST(loaded);
+    return true;
+}
+
 const struct attack race_attacks[] = {
     { "bad contexts", bad_contexts },
     { "write to a new table", write_to_new_table },
@@ -311,5 +263,6 @@ const struct attack race_attacks[] = {
     { "ports from both", ports_from_both },
     { "list changes", list_changes },
     { "gate into a new GDT", gate_into_new_gdt },
+    { "gate into a new LDT", gate_into_new_ldt },
     { NULL, NULL },
 };

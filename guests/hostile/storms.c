@@ -4,9 +4,9 @@
 
 static bool page_faults(void)
 {
-    for (unsigned i = 0; i < 50000; i++)
+    for (unsigned i = 0; i < 20000; i++)
         MUST(catch_trap(do_read, (void *)0x1000) == TRAP_PF);
-    for (unsigned i = 0; i < 5000; i++)
+    for (unsigned i = 0; i < 2000; i++)
         MUST(catch_trap(do_write, (void *)DIRECT_MAP) == TRAP_PF);
     return true;
 }
@@ -20,7 +20,7 @@ static bool events(void)
 
     MUST(!HC2(event_channel_op, EVTCHNOP_bind_ipi, PTR(&ipi)));
     own.port = close.port = ipi.port;
-    for (unsigned i = 0; i < 50000; i++) {
+    for (unsigned i = 0; i < 20000; i++) {
         HC2(event_channel_op, EVTCHNOP_send, PTR(&console));
         HC2(event_channel_op, EVTCHNOP_send, PTR(&store));
         MUST(!HC2(event_channel_op, EVTCHNOP_send, PTR(&own)));

@@ -107,6 +107,35 @@ static bool linear(void)
     return true;
 }
 
+/* The same in new ones: two of each level that name each other, and one that names itself. */
+static bool rings(void)
+{
+    uint64_t *tables[2] = { page_alloc(), page_alloc() };
+
+    for (unsigned cmd = MMUEXT_PIN_L1_TABLE; cmd <= MMUEXT_PIN_L4_TABLE; cmd++) {
+        uint64_t flags = cmd == MMUEXT_PIN_L1_TABLE ? PTE_RW : PTE_TABLE;
+
+        for (unsigned i = 0; i < 2; i++) {
+            tables[i][9] = pte(virt_to_mfn(tables[1 - i]), flags);
+            tables[i][8] = pte(virt_to_mfn(tables[i]), flags);
+            MUST(!set_writable(tables[i], false));
+        }
+        for (unsigned i = 0; i < 2; i++)
+            REFUSED(EBUSY, mmuext(cmd, virt_to_mfn(tables[i]), 0));
+        for (unsigned i = 0; i < 2; i++) {
+            MUST(!set_writable(tables[i], true));
+            tables[i][8] = 0; /* now only each other */
+            MUST(!set_writable(tables[i], false));
+        }
+        for (unsigned i = 0; i < 2; i++)
+            MUST(cmd == MMUEXT_PIN_L1_TABLE || mmuext(cmd, virt_to_mfn(tables[i]), 0) < 0);
+        for (unsigned i = 0; i < 2; i++)
+            MUST(!set_writable(tables[i], true));
+    }
+    tables[0][9] = tables[1][9] = 0;
+    return true;
+}
+
 /* Entries of upper levels that lead to anything but a table of the next lower level. */
 static bool wrong_level(void)
 {
@@ -335,6 +364,7 @@ const struct attack table_attacks[] = {
     { "table mapped writable", by_mapping },
     { "table written to", by_store },
     { "linear tables", linear },
+    { "tables in a ring", rings },
     { "entries of the wrong level", wrong_level },
     { "hypervisor's slots", hypervisor_slots },
     { "hypervisor's slots of a new root", hypervisor_slots_of_new },
