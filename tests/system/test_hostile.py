@@ -2,7 +2,8 @@
 """Guests that try every way out (guests/hostile): each is answered as the ABI
 says, or dies alone. Meanwhile a neighbour and domain 0 work, and their work is
 looked at: data to disk and back, and packets between them. In seconds, with a
-tiny domain 0, are test_as_domain_0 and test_warden; those with Linux are long."""
+tiny domain 0, are test_as_domain_0 and test_warden; those with Linux are long.
+Two CPUs: test_hostile_cpus.py."""
 import contextlib
 import re
 import shlex
@@ -10,15 +11,17 @@ import shlex
 import pytest
 
 from labkit import lab, paths
-from labkit.qemu import Machine
+
+import warden
+from warden import CRASH, NONE, POWEROFF
 
 pytestmark = pytest.mark.one_cpu
 MACHINE = {"cpus": 1}
 
 # Groups of attacks that any domain may be asked to try, domain 0 as well.
-ANYBODYS = "tables descriptors returns debug pointers continuations cpu"
-# Name -> QEMU's CPU: SYSRET, SYSENTER and IRET differ.
-CPUS = {"amd": "max,-smap", "intel": "max,-smap,vendor=GenuineIntel"}
+ANYBODYS = "tables protected descriptors returns debug pointers continuations cpu"
+# Those of two domains, one of which has granted pages and channels to the other; the last leave it with less.
+PEERS = "peer aliases peer-races parting"
 
 # guests/hostile/lethal.c: what ends in the domain's death, and what the hypervisor then says of it.
 LETHAL = {
@@ -33,8 +36,7 @@ LETHAL = {
     "kernel-unmapped": "no stack for its own handler", "empty-root": "no stack for its own handler", "sysenter": "",
     "all-in-use": "no stack for its own handler", "all-given-up": None,     # by SCHEDOP_shutdown
 }
-POWEROFF, CRASH, NONE = 0, 3, 255   # <xen/sched.h>; never shut down
-ENDLESS = ["spin-masked", "spin-in-calls", "spin-in-faults", "spin-in-events"]
+ENDLESS = ["spin-masked", "spin-in-calls", "spin-in-faults", "spin-in-events", "spin-in-yields"]
 
 WORK = """(while :; do
     head -c 300000 /dev/urandom >{d}/new; a=$(sha256sum <{d}/new); sync {d}/new; mv {d}/new {d}/data
@@ -57,7 +59,7 @@ class Worker:
     def goes_on(self):
         """It does two more rounds, all right."""
         rounds = f"$(wc -l <{self.directory}/rounds)"
-        self.domain.check(f"n={rounds}; while [ {rounds} -lt $((n + 2)) ]; do sleep 0.1; done", 60)
+        self.domain.check(f"n={rounds}; while [ {rounds} -lt $((n + 2)) ]; do sleep 0.1; done", 240)
         self.domain.check(f"! cat {self.directory}/wrong 2>/dev/null")
 
     def stop(self):
@@ -88,9 +90,11 @@ def _prepare(dom0, name, words, vcpus=1):
     return f"/tmp/{name}.cfg"
 
 
-def _said(dom0, name):
-    """What it wrote to its console."""
-    return dom0.check(f"cat /var/log/xen/console/guest-{name}.log").replace("\r", "")
+def _said(dom0, name, last):
+    """What it wrote to its console, up to a line with these words, which may be under way when the domain is gone."""
+    log = f"/var/log/xen/console/guest-{name}.log"
+    dom0.wait_until(f"grep -q {shlex.quote(last)} {log}", 60)
+    return dom0.check(f"cat {log}").replace("\r", "")
 
 
 def _all_held(text):
@@ -114,7 +118,7 @@ def _unnoticed(dom0, others):
 def _run(dom0, name, words, vcpus=1, seconds=120):
     dom0.check(f"xl create -q {_prepare(dom0, name, words, vcpus)}", 60)
     dom0.wait_gone(name, seconds)
-    _all_held(_said(dom0, name))
+    _all_held(_said(dom0, name, "broken"))
 
 
 @pytest.mark.long
@@ -129,17 +133,31 @@ def test_refused(dom0, others, words, vcpus):
 
 @pytest.mark.long
 def test_two_domains(dom0, others):
-    """One grants pages and channels to the other, which wants more; then it ends while they are in use."""
+    """One grants pages and channels to the other, which wants more, with two vCPUs."""
     with _unnoticed(dom0, others):
-        dom0.check(f"xl create -q -p {_prepare(dom0, 'peer', 'peer')}", 60)
+        dom0.check(f"xl create -q -p {_prepare(dom0, 'peer', PEERS, 2)}", 240)
         number = dom0.check("xl domid peer").strip()
-        dom0.check(f"xl create -q {_prepare(dom0, 'owner', f'peer={number} owner')}", 60)
-        dom0.wait_until("grep -q 'owner: ready' /var/log/xen/console/guest-owner.log", 60)
+        dom0.check(f"xl create -q {_prepare(dom0, 'owner', f'peer={number} owner')}", 240)
+        _said(dom0, "owner", "owner: ready")
         dom0.check("xl unpause peer")
-        dom0.wait_gone("peer", 120)
-        _all_held(_said(dom0, "peer"))
+        dom0.wait_gone("peer", 240)
+        _all_held(_said(dom0, "peer", "broken"))
         dom0.wait_gone("owner")
-        assert "BROKEN" not in _said(dom0, "owner")
+        assert "BROKEN" not in _said(dom0, "owner", "owner: ready")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("words", ["owner-off", "owner-crashed"])
+def test_owner_ends(dom0, others, words):
+    """The one that granted ends while the other has its pages mapped and its port bound."""
+    with _unnoticed(dom0, others):
+        dom0.check(f"xl create -q -p {_prepare(dom0, 'peer', words)}", 240)
+        number = dom0.check("xl domid peer").strip()
+        dom0.check(f"xl create -q {_prepare(dom0, 'owner', f'peer={number} owner')}", 240)
+        dom0.check("xl unpause peer")
+        dom0.wait_gone("peer", 240)
+        _all_held(_said(dom0, "peer", "broken"))
+        assert dom0.state("owner") is None
 
 
 @pytest.mark.long
@@ -150,11 +168,12 @@ def test_lethal(dom0, others):
         for name in LETHAL:
             _prepare(dom0, name, name)
         dom0.check("xl dmesg -c >/dev/null")
-        dom0.check(f"for n in {names}; do xl create -q /tmp/$n.cfg || exit 1; done", 240)
-        dom0.check(f"for n in {names}; do while xl domid $n >/dev/null 2>&1; do sleep 0.2; done; done", 60)
+        for name in LETHAL:
+            dom0.check(f"xl create -q /tmp/{name}.cfg", 240)
+        dom0.check(f"for n in {names}; do while xl domid $n >/dev/null 2>&1; do sleep 0.2; done; done", 120)
         reasons = re.findall(r"d\d+ crashed: (.*)", dom0.check("xl dmesg").replace("\r", ""))
     for name in LETHAL:
-        text = _said(dom0, name)
+        text = _said(dom0, name, "hostile: now")    # which they wait for before they begin
         assert text.startswith(f"hostile: now {name}\n") and "BROKEN" not in text, text
     expected = [reason for reason in LETHAL.values() if reason is not None]
     assert len(reasons) == len(expected), reasons
@@ -167,13 +186,14 @@ def test_endless(dom0, others):
     """Domains that take all the time they get, masked and unmasked: the others get theirs, and they can be ended."""
     with _unnoticed(dom0, others):
         for name in ENDLESS:
-            dom0.check(f"xl create -q {_prepare(dom0, name, name)}", 60)
+            dom0.check(f"xl create -q {_prepare(dom0, name, name, 2)}", 240)
         for worker in others:
             worker.goes_on()
         assert set(ENDLESS) < set(dom0.names())
         for name in ENDLESS:
-            dom0.check(f"xl destroy {name}", 60)
-            assert "BROKEN" not in _said(dom0, name)
+            text = _said(dom0, name, "hostile: now")
+            dom0.check(f"xl destroy {name}", 120)
+            assert "BROKEN" not in text
 
 
 @pytest.mark.long
@@ -190,36 +210,27 @@ def test_invariants(dom0, others, hypervisor):
         worker.goes_on()
 
 
-def _boot_tiny(hypervisor, name, cpu, modules):
-    """A machine whose domain 0 is a tiny guest."""
-    machine = Machine(name, memory=512, cpus=1, machine="q35", cpu=cpu)
-    machine.command += ["-kernel", str(hypervisor), "-append",
-                        "console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all dom0_mem=64M noreboot",
-                        "-nic", "none", "-initrd", modules]
-    return machine
-
-
-@pytest.mark.parametrize("kind", CPUS)
+@pytest.mark.parametrize("kind", warden.CPUS)
 def test_as_domain_0(hypervisor, kind):
     """What needs no other domain, in domain 0 itself."""
-    with _boot_tiny(hypervisor, f"hostile-{kind}", CPUS[kind], f"{lab.build_guest('hostile')} {ANYBODYS}") as machine:
+    modules = f"{lab.build_guest('hostile')} {ANYBODYS}"
+    with warden.boot(hypervisor, f"hostile-{kind}", kind, modules) as machine:
         machine.console.wait(r"^hostile: \d+ held, \d+ broken", 120)
         _all_held(machine.console.text().replace("\r", ""))
 
 
-@pytest.mark.parametrize("kind", CPUS)
+# What guests/warden has run, and how it ends: the guest, and its owner if there is one.
+RUNS = {
+    ANYBODYS: (POWEROFF, NONE), "frames ports events grants": (POWEROFF, NONE),
+    "races": (POWEROFF, NONE), "storms": (POWEROFF, NONE),
+    f"+{PEERS}": (POWEROFF, POWEROFF), "=foreign-aliases foreign": (POWEROFF, POWEROFF),
+    "+owner-off": (POWEROFF, POWEROFF), "+owner-crashed": (POWEROFF, CRASH), "-+owner-destroyed": (POWEROFF, NONE),
+    "+end-off": (POWEROFF, POWEROFF), "+end-crashed": (CRASH, POWEROFF), "!+end-destroyed": (NONE, POWEROFF),
+    **{name: (CRASH, NONE) for name in LETHAL}, **{f"!{name}": (NONE, NONE) for name in ENDLESS},
+}
+
+
+@pytest.mark.parametrize("kind", warden.CPUS)
 def test_warden(hypervisor, kind):
-    """All the others in domains that guests/warden makes, which takes seconds: each
-    ends as it should, and gives every page back."""
-    answered = [ANYBODYS, "frames ports events grants", "pair"]
-    endless = [f"!{name}" for name in ENDLESS]
-    runs = answered + list(LETHAL) + endless
-    modules = f"{lab.build_guest('warden')} {'/'.join(runs)},{lab.build_guest('hostile')}"
-    with _boot_tiny(hypervisor, f"warden-{kind}", CPUS[kind], modules) as machine:
-        machine.console.wait(r"^warden: (done|FAIL)", 180)
-        text = machine.console.text().replace("\r", "")
-    ends = re.findall(r"^warden: run (\d+) ended with (\d+), lost (-?\d+)$", text, re.M)
-    assert [int(end[0]) for end in ends] == list(range(len(runs))), text[-2000:]
-    assert all(end[2] == "0" for end in ends), ends
-    reasons = [int(end[1]) for end in ends]
-    assert reasons == [POWEROFF] * len(answered) + [CRASH] * len(LETHAL) + [NONE] * len(ENDLESS), ends
+    """All of them, in domains that guests/warden makes, which takes seconds."""
+    warden.check(hypervisor, f"warden-{kind}", kind, RUNS)
