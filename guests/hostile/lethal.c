@@ -2,7 +2,6 @@
 /* What a domain cannot survive, and nobody else may notice; and what does not end by itself. */
 #include "hostile.h"
 
-extern char trap_14[];
 
 static void set_handler(uint8_t vector, uint64_t address)
 {
@@ -121,18 +120,6 @@ static bool faulting_failsafe(void)
     HC3(set_callbacks, PTR(event_entry), DIRECT_MAP, PTR(syscall_entry));
     f.cs = 0xe008;
     leave_to(&f);
-    return false;
-}
-
-/* A handler with a selector that cannot be loaded, also for the failsafe callback's own trap. */
-static bool handler_in_ring0(void)
-{
-    static trap_info_t t[2];
-
-    t[0] = (trap_info_t){ 6, 0, 0xe008, PTR(trap_14) };
-    HC1(set_trap_table, PTR(t));
-    HC3(set_callbacks, PTR(event_entry), 0, PTR(syscall_entry));
-    __asm__ volatile("ud2");
     return false;
 }
 
@@ -277,7 +264,6 @@ const struct attack lethal_attacks[] = {
     { "no-trap-handler", no_trap_handler },
     { "faulting-handler", faulting_handler },
     { "faulting-failsafe", faulting_failsafe },
-    { "handler-in-ring0", handler_in_ring0 },
     { "kernel-unmapped", kernel_unmapped },
     { "empty-root", empty_root },
     { "sysenter", sysenter },

@@ -194,11 +194,11 @@ static bool bad_handlers(void)
     cb.type = 77;
     REFUSED(ENOSYS, HC2(callback_op, CALLBACKOP_register, PTR(&cb)));
     REFUSED(ENOSYS, HC2(callback_op, 77, PTR(&cb)));
-    /* A handler with ring 0's selector, that the hypervisor gives its privilege level. */
-    traps[0] = (trap_info_t){ 3, 3, 0xe008, PTR(failsafe_entry) };
+    /* A handler with ring 0's selector is entered with the flat one all the same. */
+    traps[0] = (trap_info_t){ 3, 3, 0xe008, PTR(trap_3) };
     traps[1].address = 0;
     MUST(!HC1(set_trap_table, PTR(traps)));
-    GIVES(TRAP_FAILSAFE, RUN(NULL, 0xcc)); /* the hypervisor cannot return to it, and says so */
+    GIVES(3, RUN(NULL, 0xcc));
     traps[0] = (trap_info_t){ 3, 3, FLAT_KERNEL_CS, PTR(trap_3) };
     return !HC1(set_trap_table, PTR(traps));
 }

@@ -32,7 +32,6 @@ LETHAL = {
     "iret-to-32bit": "", "no-failsafe": "no failsafe handler", "no-event-handler": "event without a handler",
     "no-syscall-handler": "system call without a handler", "no-trap-handler": "no handler for trap 6",
     "faulting-handler": "no stack for its own handler", "faulting-failsafe": "",
-    "handler-in-ring0": "no failsafe handler",
     "kernel-unmapped": "no stack for its own handler", "empty-root": "no stack for its own handler", "sysenter": "",
     "all-in-use": "no stack for its own handler", "all-given-up": None,     # by SCHEDOP_shutdown
 }
