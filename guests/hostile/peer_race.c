@@ -80,6 +80,7 @@ static bool unmap_from_both(void)
     for (unsigned i = 0; i < WINDOWS; i++)
         windows[i] = page_alloc();
     racer_mapping = ~0u;
+    racer_unmapped = 0;
     race_begin(job_unmap);
     for (unsigned round = 0; race_goes_on(round); round++) {
         uint32_t handle;
