@@ -6,7 +6,7 @@ import shlex
 
 from labkit import image, lab
 from labkit import run as runner
-from labkit.ui import LabError
+from labkit.ui import LabError, step
 
 BOOT_SECONDS = 240
 
@@ -33,8 +33,8 @@ class Dom0:
     @contextlib.contextmanager
     def booted(cls, config):
         """Domain 0 up, its agent answering."""
-        with lab.boot(config) as machine:
-            yield cls(machine, config)
+        with contextlib.ExitStack() as stack:
+            yield cls._up(stack, config, lambda: lab.boot(config))
 
     @classmethod
     @contextlib.contextmanager
@@ -45,8 +45,19 @@ class Dom0:
         for name, path in programs.items():
             config.files[f"lab/{name}"] = (path.read_bytes(), 0o755)
         with contextlib.ExitStack() as stack:
-            machine = stack.enter_context(_with_disks(config, root, shared_disk))
-            yield cls(machine, config)
+            yield cls._up(stack, config, lambda: _with_disks(config, root, shared_disk))
+
+    @classmethod
+    def _up(cls, stack, config, boot):
+        """Domain 0 of the machine that `boot` starts; of a second one, if QEMU broke."""
+        machine = stack.enter_context(boot())
+        try:
+            return cls(machine, config)
+        except LabError:
+            if not machine.broke():
+                raise
+            step(f"QEMU broke: {machine.errors().strip()}; once more")
+        return cls(stack.enter_context(boot()), config)
 
     def names(self):
         """The domains xl lists, without domain 0."""
