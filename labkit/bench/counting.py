@@ -5,7 +5,7 @@ import dataclasses
 import pathlib
 import re
 
-from labkit import paths
+from labkit import image, lab, paths
 from labkit.lab import make
 from labkit.ui import LabError
 
@@ -43,6 +43,16 @@ class Figure:
     def per_operation(self, column=None):
         """The figure; of the columns it has none."""
         return None if column else self.value
+
+
+def hypervisor(kind):
+    """The file to boot; None for native Linux."""
+    return {"native": lambda: None, "xen": image.debian_xen, "zelo": lab.build}[kind]()
+
+
+def program(name):
+    """One of build/bench, built: its bytes."""
+    return make(name, COUNTER.with_name(name), f"build/bench/{name}").read_bytes()
 
 
 def options(out, hypervised=True, late=False, started=False):

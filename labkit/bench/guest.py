@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The tiny guest of the cost ledger, guests/bench, as domain 0 of either hypervisor."""
-from labkit import image, lab
+from labkit import lab
 from labkit.bench import counting
 from labkit.qemu import Machine
 from labkit.ui import LabError
 
 SECONDS = 600
-HYPERVISORS = {"xen": image.debian_xen, "zelo": lab.build}
 
 
 def run(kind, plugin=counting.options, command_line=""):
@@ -14,7 +13,7 @@ def run(kind, plugin=counting.options, command_line=""):
     machine = Machine(f"bench-guest-{kind}", memory=512, cpus=1, counted=True)
     counts = machine.log / "counts"
     machine.command += [*plugin(counts), "-nic", "none",
-                        "-kernel", str(HYPERVISORS[kind]()), "-append",
+                        "-kernel", str(counting.hypervisor(kind)), "-append",
                         "console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all noreboot"
                         f" dom0_mem=64M,max:64M dom0_max_vcpus=2 {command_line}",
                         "-initrd", str(lab.build_guest("bench"))]

@@ -46,13 +46,9 @@ cat /var/log/xen/console/guest-bench.log
 """
 
 
-def _make(name):
-    return lab.make(name, paths.ROOT / "build" / "bench" / name, f"build/bench/{name}").read_bytes()
-
-
 def _files():
     """What the initrd has of our own."""
-    made = {f"bench/{name}": (_make(name), 0o755) for name in ("linuxbench", "nothing")}
+    made = {f"bench/{name}": (counting.program(name), 0o755) for name in ("linuxbench", "nothing")}
     made["bench/sample.c"] = (paths.ROOT / "bench" / "linux" / "sample.c").read_bytes()
     return {**made, "init": (INIT.encode(), 0o755)}
 
@@ -61,10 +57,6 @@ def _initrd(scratch):
     own = scratch / "own.cpio"
     image.overlay(own, _files())
     return image.join(scratch / "initrd.cpio", small_root.archive(), own)
-
-
-def _hypervisor(kind):
-    return {"native": lambda: None, "xen": image.debian_xen, "zelo": lab.build}[kind]()
 
 
 def _least(measured):
@@ -77,7 +69,7 @@ def _least(measured):
 
 def _run(kind, prefix, **settings):
     """Boot, wait until it is done, and tell what was measured."""
-    config = lab.Config(_hypervisor(kind), f"bench-{prefix}-{kind}", cpus=1, network=None, counted=True,
+    config = lab.Config(counting.hypervisor(kind), f"bench-{prefix}-{kind}", cpus=1, network=None, counted=True,
                         agent="none", **settings)
     machine = lab.prepare(config)
     out = machine.log / "counts"

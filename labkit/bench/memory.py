@@ -4,7 +4,7 @@ import re
 import struct
 
 from labkit import lab, paths
-from labkit.bench import power_on
+from labkit.bench import counting
 from labkit.bench.counting import Figure
 from labkit.qemu import Machine
 from labkit.ui import LabError, step
@@ -21,7 +21,7 @@ def _told(kind, gigabytes):
     """What guests/memory says, as domain 0 of a machine with so much memory."""
     step(f"measuring the memory of {kind} in {gigabytes} GB")
     machine = Machine(f"memory-{kind}", memory=gigabytes << 10, cpus=1)
-    machine.command += ["-kernel", str(power_on.hypervisor(kind)), "-append",
+    machine.command += ["-kernel", str(counting.hypervisor(kind)), "-append",
                         "console=com1 com1=115200,8n1 dom0_mem=64M,max:64M noreboot",
                         "-nic", "none", "-initrd", str(lab.build_guest("memory"))]
     with machine:
@@ -77,7 +77,7 @@ def _lines():
 
 def _of_file(kind):
     """The rows of its file."""
-    path = power_on.hypervisor(kind)
+    path = counting.hypervisor(kind)
     rows = [Figure("memory.image.file", path.stat().st_size), Figure("memory.image.loaded", _loaded(path))]
     return rows + ([Figure("memory.lines", _lines())] if kind == "zelo" else [])
 

@@ -17,15 +17,9 @@ ROW = "job.power_on"
 FIRST = f"quiet rdinit=/lab/mark bench={ROW}"
 
 
-def hypervisor(kind):
-    """The file to boot; None for native Linux."""
-    return {"native": lambda: None, "xen": image.debian_xen, "zelo": lab.build}[kind]()
-
-
 def program(name):
     """One of build/bench, as a file of an archive in the memory of a Linux."""
-    path = counting.COUNTER.with_name(name)
-    return {f"lab/{name}": (lab.make(name, path, f"build/bench/{name}").read_bytes(), 0o755)}
+    return {f"lab/{name}": (counting.program(name), 0o755)}
 
 
 def _loaded(config, kernel, initrd):
@@ -42,7 +36,7 @@ def machine(kind, kernel, files, under=None, started=False, **settings):
     """A Machine, ready to start, of one `kind` and with an initrd of these `files`
     over the archive `under`; its counts go to the file that is its `counts`.
     `started`: they begin with the machine."""
-    config = lab.Config(hypervisor(kind), f"bench-{kind}", cpus=1, agent="none",
+    config = lab.Config(counting.hypervisor(kind), f"bench-{kind}", cpus=1, agent="none",
                         **{"memory": MEMORY, "dom0_memory": DOM0_MEMORY, **settings})
     made = Machine(config.name, memory=config.memory, cpus=1, counted=True)
     made.counts = made.log / "counts"

@@ -16,7 +16,8 @@ PROFILE = paths.ROOT / "build" / "bench" / "profile.so"
 
 def options(out):
     """QEMU's options to count each of the hypervisor's instructions into the file `out`."""
-    return ["-plugin", f"{make('the profiler', PROFILE, 'bench')},out={out},from=0xffff800000000000,to=0xffff880000000000"]
+    start, end = counting.HYPERVISOR.split("-")
+    return ["-plugin", f"{make('the profiler', PROFILE, 'build/bench/profile.so')},out={out},from={start},to={end}"]
 
 
 def _symbols():

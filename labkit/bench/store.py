@@ -26,15 +26,18 @@ def _values(row, columns):
     return {column or ALL: round(count, 4) for column, count in counts.items() if count is not None}
 
 
+def _load():
+    return json.loads(FILE.read_text(encoding="ascii")) if FILE.exists() else {}
+
+
 def read():
     """Kind -> all that is stored."""
-    stored = json.loads(FILE.read_text(encoding="ascii")) if FILE.exists() else {}
-    return {kind: [Stored(name, values) for name, values in rows.items()] for kind, rows in stored.items()}
+    return {kind: [Stored(name, values) for name, values in rows.items()] for kind, rows in _load().items()}
 
 
 def write(measured, columns):
     """`measured`: (family, kind) -> rows, which take the place of all that was stored of these."""
-    stored = json.loads(FILE.read_text(encoding="ascii")) if FILE.exists() else {}
+    stored = _load()
     for (family, kind), rows in measured.items():
         kept = {name: values for name, values in stored.get(kind, {}).items() if name.partition(".")[0] != family}
         stored[kind] = kept | {row.name: _values(row, columns) for row in rows}
