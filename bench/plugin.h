@@ -44,4 +44,11 @@ const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *);
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
 
+/* Calls a function for each instruction of a block that was translated. */
+static inline void plugin_each_insn(const struct qemu_plugin_tb *tb, void (*translated)(struct qemu_plugin_insn *))
+{
+    for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++)
+        translated(qemu_plugin_tb_get_insn(tb, i));
+}
+
 #endif

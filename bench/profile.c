@@ -79,8 +79,7 @@ static void translated(struct qemu_plugin_insn *insn)
 static void translated_block(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
     (void)id;
-    for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++)
-        translated(qemu_plugin_tb_get_insn(tb, i));
+    plugin_each_insn(tb, translated);
 }
 
 /* One argument, NAME=VALUE. */
