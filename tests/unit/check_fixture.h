@@ -5,20 +5,7 @@
 
 #include "unit.h"
 
-#include <zelo/log.h>
-
-static char said[65536];
-
-void log_msg(enum log_level level, const char *fmt, ...)
-{
-    size_t n = strlen(said);
-    va_list ap;
-
-    (void)level;
-    va_start(ap, fmt);
-    assert_true(n + (size_t)vsnprintf(said + n, sizeof(said) - n, fmt, ap) < sizeof(said) - 1);
-    va_end(ap);
-}
+#include "said_fixture.h"
 
 /* The checker reports something, and this among it. */
 static bool reports(const char *text)

@@ -14,7 +14,7 @@ void log_msg(enum log_level level, const char *fmt, ...)
 
     (void)level;
     va_start(ap, fmt);
-    vsnprintf(said + n, sizeof(said) - n, fmt, ap);
+    assert_true(n + (size_t)vsnprintf(said + n, sizeof(said) - n, fmt, ap) < sizeof(said) - 1);
     va_end(ap);
 }
 
