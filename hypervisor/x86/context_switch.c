@@ -34,19 +34,12 @@ static u64 mode_cr3(const struct vcpu *v)
     return root.n << PAGE_SHIFT;
 }
 
-/* v is current already: without XPTI there is nothing to tell the ways in and out. */
+/* Without XPTI there is nothing to tell the ways in and out: v, or none, was current before. */
 void pv_load_cr3(struct vcpu *v)
 {
     v->pv.cr3 = mode_cr3(v);
     if (unlikely(v->domain->pv.xpti))
         xpti_set_cr3(v);
-    write_cr3(v->pv.cr3);
-}
-
-static void first_cr3_load(struct vcpu *v)
-{
-    v->pv.cr3 = mode_cr3(v);
-    xpti_set_cr3(v);
     write_cr3(v->pv.cr3);
 }
 
@@ -129,7 +122,8 @@ static void tables_load(const struct vcpu *prev, struct vcpu *v, unsigned cpu)
         gdt_load_idle(cpu);
     cpumask_set(&v->domain->pv.dirty_cpus, cpu); /* before CR3: who flushes must find this CPU */
     pv_perdomain_load_cpu(v, cpu);
-    first_cr3_load(v);
+    xpti_set_cr3(NULL); /* what prev had */
+    pv_load_cr3(v);
     if (elsewhere)
         gdt_load_vcpu(v->id);
     pv_load_ldt(v);
