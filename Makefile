@@ -28,8 +28,8 @@ WARN := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wold-sty
 # What is cut short says so; the stacks are of 16 KiB.
 HV_WARN := $(WARN) -Wconversion -Wno-sign-conversion -Wredundant-decls -Wstack-usage=2048
 HV_CFLAGS := -std=gnu11 -O2 -g $(HV_WARN) -ffreestanding -fno-common -fpie -fvisibility=hidden \
-        -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
-        -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-delete-null-pointer-checks \
+        -mno-red-zone -mgeneral-regs-only -mpreferred-stack-boundary=3 -fno-stack-protector -fcf-protection=none \
+        -fno-asynchronous-unwind-tables -fomit-frame-pointer -fno-delete-null-pointer-checks \
         -fno-strict-aliasing -fwrapv -ffunction-sections -fdata-sections \
         -mindirect-branch=thunk-extern -mindirect-branch-register -fno-jump-tables
 HV_CPPFLAGS := -MMD -MP -D__XEN_TOOLS__ -Ihypervisor/include -Ihypervisor/x86/include -I$(B)/gen \
@@ -51,6 +51,8 @@ $(B)/gen/asm_offsets.h: hypervisor/x86/asm_offsets.c | $(B)/include/xen
 	@mkdir -p $(@D)
 	$(CC) $(HV_CFLAGS) $(HV_CPPFLAGS) -MF $(B)/gen/asm_offsets.d -MT $@ -S -o $(B)/gen/asm_offsets.s $<
 	sed -n 's/^.*->\([A-Za-z0-9_]*\) \$$\{0,1\}\(-\{0,1\}[0-9]*\).*/#define \1 \2/p' $(B)/gen/asm_offsets.s > $@
+
+$(HV_O): Makefile hypervisor/x86/decompress/decompress.mk # their flags
 
 $(B)/%.o: %.c | $(B)/include/xen
 	@mkdir -p $(@D)

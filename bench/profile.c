@@ -3,7 +3,9 @@
  * A plugin of QEMU's like counter.c, which tells where the instructions between two marks go: for each pair of marks a
  * line "row", and a line "ADDRESS COUNT" for each instruction in a range that was executed there.
  *
- *   -plugin profile.so,out=FILE,from=ADDRESS,to=ADDRESS
+ *   -plugin profile.so,out=FILE,from=ADDRESS,to=ADDRESS[,started=on]
+ *
+ * started: the first row begins with the machine.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -87,6 +89,8 @@ static bool understood(const char *argument)
 {
     if (!strncmp(argument, "out=", 4))
         return (out = fopen(argument + 4, "w"));
+    if (!strcmp(argument, "started=on"))
+        return (begun = true);
     return sscanf(argument, "from=%" SCNx64, &from) == 1 || sscanf(argument, "to=%" SCNx64, &to) == 1;
 }
 

@@ -29,7 +29,8 @@ class Config:
     counted: bool = False   # labkit/accel.py
     full: bool = False      # domain 0 with everything, its root on a disk: labkit/full.py
     firmware: str = None    # bios or ovmf: boot through GRUB, not by QEMU itself
-    initrd: pathlib.Path = None     # in place of domain 0's
+    kernel: pathlib.Path = None     # in place of domain 0's
+    initrd: pathlib.Path = None
     files: dict = dataclasses.field(default_factory=dict)
     qemu: list = dataclasses.field(default_factory=list)
 
@@ -100,6 +101,10 @@ def network_options(model):
     return ["-netdev", "user,id=net0", "-device", f"{model},netdev=net0"]
 
 
+def _kernel(config, dom0):
+    return config.kernel or dom0.kernel.image
+
+
 def _initrd(config, dom0, scratch):
     """Domain 0's initrd, with the config's own files over it."""
     initrd = config.initrd or dom0.initrd
@@ -112,24 +117,24 @@ def _initrd(config, dom0, scratch):
 
 def _native(config, dom0, scratch):
     """QEMU as the boot loader of Linux itself."""
-    return ["-kernel", dom0.kernel.image, "-append", kernel_arguments(config),
+    return ["-kernel", _kernel(config, dom0), "-append", kernel_arguments(config),
             "-initrd", _initrd(config, dom0, scratch)]
 
 
 def _direct(config, dom0, scratch):
     """QEMU as the boot loader: multiboot 1, the modules separated by commas."""
-    initrd = _initrd(config, dom0, scratch)
-    for path in (dom0.kernel.image, initrd):
+    kernel, initrd = _kernel(config, dom0), _initrd(config, dom0, scratch)
+    for path in (kernel, initrd):
         if re.search(r"[ ,]", str(path)):
             raise LabError(f"QEMU cannot take a space or a comma in {path}")
     return ["-kernel", config.hypervisor, "-append", hypervisor_arguments(config),
-            "-initrd", f"{dom0.kernel.image} {kernel_arguments(config)},{initrd}"]
+            "-initrd", f"{kernel} {kernel_arguments(config)},{initrd}"]
 
 
 def _grub(config, dom0, scratch):
     """A disk with GRUB on it: multiboot 2."""
     packages.install(packages.GRUB)
-    disk = grub.make_disk(scratch / "boot.img", config.hypervisor, dom0.kernel.image,
+    disk = grub.make_disk(scratch / "boot.img", config.hypervisor, _kernel(config, dom0),
                           _initrd(config, dom0, scratch), hypervisor_arguments(config),
                           kernel_arguments(config))
     return grub.options(disk, config.firmware)

@@ -38,7 +38,7 @@ long hypercall_call(unsigned long nr, const struct hypercall_args *a)
     return likely(fn) ? fn(a) : -ENOSYS;
 }
 
-static void dispatch(struct cpu_user_regs *regs)
+void hypercall_dispatch(struct cpu_user_regs *regs)
 {
     const struct hypercall_args a = { { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 } };
 
@@ -48,23 +48,12 @@ static void dispatch(struct cpu_user_regs *regs)
     regs->rax = (u64)hypercall_call(regs->rax, &a);
 }
 
-/* The return from a system call, an event, a fault: it has no arguments, and there is nothing a guest does as often. */
-void hypercall_dispatch(struct cpu_user_regs *regs)
-{
-    if (regs->rax == __HYPERVISOR_iret && !trace_enabled())
-        regs->rax = (u64)do_iret(NULL);
-    else
-        dispatch(regs);
-}
-
 /* Outside a guest's call (domain 0's building) there is nothing to come back to. */
 bool hypercall_should_preempt(void)
 {
     const struct vcpu *v = current;
 
-    if (!v || v->domain->is_idle)
-        return false;
-    return softirq_pending() || vcpu_event_deliverable(v);
+    return v && !v->domain->is_idle && (softirq_pending() || vcpu_event_deliverable(v));
 }
 
 long hypercall_continue(unsigned nr, const struct hypercall_args *next)

@@ -114,18 +114,25 @@ static void page_free(struct page *p)
     heap_free_mapped_pages(p, 0);
 }
 
+void page_put_last(struct page *p, u64 count)
+{
+    BUG_ON(refs_of(count) == PGC_COUNT_MASK); /* there was none */
+    if (refs_of(count))
+        return;
+    BUG_ON(count & PGC_ALLOCATED);
+    page_free(p);
+}
+
 void page_put(struct page *p)
 {
     u64 count = atomic_read(&p->count);
     struct domain *shared_by = unlikely(count & PGC_HEAP) ? page_owner(p) : NULL;
 
     count = atomic_sub_return(&p->count, 1);
-    BUG_ON(refs_of(count) == PGC_COUNT_MASK); /* there was none */
     if (unlikely(shared_by)) {
-        BUG_ON(!refs_of(count));
+        BUG_ON(!refs_of(count) || refs_of(count) == PGC_COUNT_MASK);
         domain_put(shared_by);
-    } else if (!refs_of(count)) {
-        BUG_ON(count & PGC_ALLOCATED);
-        page_free(p);
+    } else {
+        page_put_last(p, count);
     }
 }

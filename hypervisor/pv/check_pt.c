@@ -58,7 +58,7 @@ static void upper_entry_check(const struct domain *d, mfn_t table, unsigned leve
 {
     mfn_t m = pte_mfn(e);
 
-    if (!mfn_valid(m) || !pt_page_owned_by(mfn_to_page(m), d))
+    if (!mfn_valid(m) || !page_is_owned_by(mfn_to_page(m), d))
         check_violation("d%u: entry %u of L%u %lx is %016lx, not a frame of its own", d->id, i, level,
                         (unsigned long)table.n, (unsigned long)e);
     check_use(d, "entry of a higher table", m, PT_TYPE(level - 1));
@@ -152,7 +152,7 @@ static void root_check(const struct domain *d, const char *what, mfn_t m)
     if (mfn_is_invalid(m))
         return;
     check_use(d, what, m, PGT_L4);
-    if (mfn_valid(m) && !pt_page_owned_by(mfn_to_page(m), d))
+    if (mfn_valid(m) && !page_is_owned_by(mfn_to_page(m), d))
         check_violation("d%u: its %s is frame %lx, not its own", d->id, what, (unsigned long)m.n);
 }
 

@@ -20,7 +20,7 @@ static bool l1_entry_ok(struct domain *d, u64 entry, u64 guest)
 
     if (!mfn_eq(pte_mfn(entry), m) || (entry & PTE_RW & ~guest))
         return false;
-    if (!(entry & PTE_RW) || pt_frame_is_io(m) || !pt_page_owned_by(mfn_to_page(m), d))
+    if (!(entry & PTE_RW) || pt_frame_is_io(m) || !page_is_owned_by(mfn_to_page(m), d))
         return true;
     return log_dirty_test(d, m);
 }
@@ -51,7 +51,7 @@ static bool is_shadow_of(const struct domain *d, const struct page *shadow, cons
 {
     u64 type = guest->type & PGT_TYPE_MASK;
 
-    return pt_page_owned_by(guest, d) && (guest->type & PGT_VALIDATED) && type >= PGT_L1 && type <= PGT_L4 &&
+    return page_is_owned_by(guest, d) && (guest->type & PGT_VALIDATED) && type >= PGT_L1 && type <= PGT_L4 &&
            shadow_of(guest) == shadow;
 }
 

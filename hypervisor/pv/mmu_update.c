@@ -7,7 +7,7 @@
  * few at a time, pt_lock is held over the whole batch, and the table is looked
  * up and referenced when it changes, not for each request.
  */
-#include "pt.h"
+#include "pt_keep_frame.h"
 
 #include <zelo/errno.h>
 #include <zelo/guest.h>
@@ -17,21 +17,22 @@
 
 struct update {
     struct pt_ctx c;
-    u64 mfn;            /* of page */
     struct page *page;  /* the table of the last request, referenced; NULL: none */
+    paddr_t ma;         /* its machine address */
     char *entries;
+    bool l1;            /* it is an L1 table */
 };
 
 static int table_select(struct update *u, u64 mfn)
 {
     struct page *p = mfn_to_page(MFN(mfn));
 
-    if (!mfn_valid(MFN(mfn)) || !page_get(p, u->c.table_owner))
+    if (!mfn_valid(MFN(mfn)) || !page_ref_get(p, u->c.table_owner))
         return -EINVAL;
     if (u->page)
-        page_put(u->page);
+        page_ref_put(u->page);
     u->page = p;
-    u->mfn = mfn;
+    u->ma = mfn << PAGE_SHIFT;
     u->entries = mfn_to_virt(MFN(mfn));
     return 0;
 }
@@ -58,7 +59,7 @@ static int entry_write(struct update *u, paddr_t ma, u64 val, unsigned flags)
 
     if (ma % sizeof(u64))
         return -EINVAL;
-    if (!u->page || u->mfn != PFN_DOWN(ma)) {
+    if (!u->page || PFN_DOWN(u->ma ^ ma)) {
         rc = table_select(u, PFN_DOWN(ma));
         if (rc)
             return rc;
@@ -83,8 +84,9 @@ static int machphys_update(struct update *u, paddr_t ma, u64 pfn)
     return 0;
 }
 
-static int update_one(struct update *u, const struct mmu_update *r)
+static int update_any(struct update *u, const struct mmu_update *r)
 {
+    u->l1 = false; /* such a request may end a table */
     switch (r->ptr & 3) {
     case MMU_NORMAL_PT_UPDATE:
     case MMU_PT_UPDATE_NO_TRANSLATE: /* PV frame numbers are never translated */
@@ -94,6 +96,41 @@ static int update_one(struct update *u, const struct mmu_update *r)
     default:
         return machphys_update(u, r->ptr & ~3ULL, r->val);
     }
+}
+
+/* A whole entry of the same L1 table as before, to be written as it is or with its accessed and dirty bits kept? */
+static inline bool is_of_table(const struct update *u, u64 ptr)
+{
+    _Static_assert(MMU_NORMAL_PT_UPDATE == 0 && MMU_PT_UPDATE_PRESERVE_AD == 2, "bit 1 tells these two");
+    return u->l1 && !((ptr ^ u->ma) & ~((PAGE_OFFSET_MASK & ~7ULL) | MMU_PT_UPDATE_PRESERVE_AD));
+}
+
+/* Makes the request's table u's, if it has to be an L1 table; is it one? */
+static bool table_enter(struct update *u, u64 ptr)
+{
+    u64 type;
+
+    if ((ptr & ~(u64)MMU_PT_UPDATE_PRESERVE_AD) % sizeof(u64))
+        return false;
+    if ((!u->page || PFN_DOWN(u->ma ^ ptr)) && table_select(u, PFN_DOWN(ptr)))
+        return false;
+    type = atomic_read(&u->page->type); /* a table type stays while pt_lock is held */
+    u->l1 = (type & (PGT_TYPE_MASK | PGT_VALIDATED)) == (PGT_L1 | PGT_VALIDATED);
+    return u->l1;
+}
+
+static inline int update_one(struct update *u, const struct mmu_update *r)
+{
+    unsigned flags = r->ptr & MMU_PT_UPDATE_PRESERVE_AD ? PT_KEEP_AD : 0;
+    u64 new = pte_normalise(r->val), old, *pte;
+    int rc;
+
+    if (unlikely(!is_of_table(u, r->ptr)) && !table_enter(u, r->ptr))
+        return update_any(u, r);
+    pte = (u64 *)(u->entries + (r->ptr & PAGE_OFFSET_MASK & ~7ULL));
+    old = READ_ONCE(*pte);
+    rc = pt_l1_keep_frame(u->c.table_owner, pte, new, flags, &old);
+    return rc == PT_OTHER_FRAME ? pt_l1_change_frame(&u->c, pte, new, flags, &old) : rc;
 }
 
 /* Works through the list; *done counts what succeeded. 0, -E_PREEMPTED with work left, or the first error. */
@@ -130,7 +167,7 @@ static int update_locked(struct update *u, vaddr_t list, u32 count, u32 *done)
         rc = update_list(u, list, count, done);
     pt_unlock(u->c.table_owner);
     if (u->page)
-        page_put(u->page);
+        page_ref_put(u->page);
     return rc;
 }
 

@@ -6,52 +6,42 @@
 
 static int other_domain_get(domid_t id, struct domain **out)
 {
-    struct domain *d = domain_get(id);
+    struct domain *self = current->domain, *d;
+    int rc = 0;
 
-    if (!d)
-        return -ESRCH;
-    if (d != current->domain && (!domain_controls(current->domain, d) || READ_ONCE(d->dying) != DOMAIN_ALIVE)) {
-        bool dying = domain_controls(current->domain, d);
-
-        domain_put(d);
-        return dying ? -ESRCH : -EPERM;
-    }
-    *out = d;
-    return 0;
-}
-
-int pt_frame_owner_get(domid_t id, struct domain **out)
-{
-    struct domain *self = current->domain;
-
-    switch (id) {
-    case DOMID_SELF:
-        domain_hold(self);
+    if (id == DOMID_SELF || id == self->id) {
         *out = self;
         return 0;
+    }
+    d = domain_get(id);
+    if (!d)
+        return -ESRCH;
+    if (!domain_controls(self, d))
+        rc = -EPERM;
+    else if (READ_ONCE(d->dying) != DOMAIN_ALIVE)
+        rc = -ESRCH;
+    if (rc)
+        domain_put(d);
+    else
+        *out = d;
+    return rc;
+}
+
+int pt_frame_owner_find(domid_t id, struct domain **out)
+{
+    switch (id) {
     case DOMID_IO:
         *out = dom_io;
         return 0;
     case DOMID_XEN:
         *out = dom_xen;
-        return self->is_privileged ? 0 : -EPERM;
+        return current->domain->is_privileged ? 0 : -EPERM;
     default:
         return other_domain_get(id, out);
     }
 }
 
-int pt_table_owner_get(u32 pfd, struct domain **out)
+int pt_table_owner_find(u32 pfd, struct domain **out)
 {
-    if (!pfd) {
-        domain_hold(current->domain);
-        *out = current->domain;
-        return 0;
-    }
     return other_domain_get((domid_t)(pfd - 1), out);
-}
-
-void pt_owner_put(struct domain *d)
-{
-    if (!d->is_system)
-        domain_put(d);
 }

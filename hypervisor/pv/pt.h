@@ -17,7 +17,9 @@
 #define ZELO_PV_PT_H
 
 #include <zelo/domain.h>
+#include <zelo/errno.h>
 #include <zelo/page.h>
+#include <zelo/page_ref.h>
 #include <zelo/pv.h>
 
 #define PTE_P (1ULL << 0)
@@ -54,11 +56,6 @@ struct pt_ctx {
 static inline void pt_lock(struct domain *d) { spin_lock(&d->pv.pt_lock); }
 static inline void pt_unlock(struct domain *d) { spin_unlock(&d->pv.pt_lock); }
 
-/* Is the frame's owner d?  The caller holds a reference, or a lock that keeps the frame where it is. */
-static inline bool pt_page_owned_by(const struct page *p, const struct domain *d)
-{
-    return READ_ONCE(p->owner) == (u32)virt_to_mfn(d).n;
-}
 /* A frame without references and types of its own: device memory, firmware tables, holes. Never changes. No lock. */
 static inline bool pt_frame_is_io(mfn_t m)
 {
@@ -77,9 +74,11 @@ static inline u64 pte_normalise(u64 e)
  */
 bool pt_absent_refused(const struct domain *d, u64 e);
 /* Checks a normalised L1 entry and takes what it will own. 0, -EINVAL, -EPERM, -EBUSY. Absent: 0, or -EINVAL (L1TF). */
-int must_check pt_l1e_get(const struct pt_ctx *c, u64 e);
+static inline int must_check pt_l1e_get(const struct pt_ctx *c, u64 e);
+int must_check pt_l1e_get_unusual(const struct pt_ctx *c, u64 e); /* the same; pt_l1e_get has the usual ones in line */
 /* Drops what an L1 entry of one of d's tables owned. Non-present: nothing. */
-void pt_l1e_put(struct domain *d, u64 e);
+static inline void pt_l1e_put(struct domain *d, u64 e);
+void pt_foreign_writable_put(struct page *p); /* its part for a writable mapping of another domain's frame */
 /* The same for levels 2..4, of tables of d itself. get may give -E_PREEMPTED: call again. */
 int must_check pt_upper_get(struct domain *d, u64 e, unsigned level);
 int must_check pt_upper_put(u64 e, unsigned level, bool preemptible);
@@ -95,6 +94,8 @@ int must_check pt_upper_put(u64 e, unsigned level, bool preemptible);
  * pt_undo_pending().
  */
 int must_check pt_update(const struct pt_ctx *c, u64 *pte, unsigned level, u64 new, unsigned flags, u64 *old);
+/* The same for an L1 entry, where *old is what is there, and new is normalised and not of the same frame. */
+int must_check pt_l1_change_frame(const struct pt_ctx *c, u64 *pte, u64 new, unsigned flags, u64 *old);
 
 /* --- walk.c --- */
 /*
@@ -120,7 +121,9 @@ bool must_check pt_l1e_exchange(struct domain *d, u64 *pte, u64 expect, u64 new)
 /* --- pt_flush.c: when does a change of type need a TLB flush? --- */
 /* Another domain lost a writable mapping of owner's frame; its CPUs may still have it in their TLBs. */
 void pt_note_foreign_unmap(struct domain *owner);
-void pt_stamp(struct page *p);                       /* a writable mapping, or the use as a table, goes now */
+extern u64 pt_tlb_clock;                             /* (a) for pt_stamp */
+/* A writable mapping, or the use as a table, goes now. The entry was changed by an atomic exchange before. */
+static inline void pt_stamp(struct page *p) { WRITE_ONCE(p->tlb_stamp, (u32)atomic_read(&pt_tlb_clock)); }
 void pt_flush_stale(struct domain *d, u32 stamp);    /* flushes unless that has happened since the stamp */
 void pt_flush_domain(struct domain *d);              /* all translations of d, on all its CPUs */
 /* The CPUs that may hold translations of the vCPUs in the guest's bitmap at va. -EFAULT. */
@@ -168,10 +171,76 @@ long must_check pt_list_call(unsigned nr, const struct hypercall_args *a, size_t
                              int (*run)(u32 domains, vaddr_t list, u32 count, u32 *done));
 
 /* --- owner.c: the domain arguments of mmu_update, mmuext_op and update_va_mapping_otherdomain --- */
+/* All but the caller's own, which cannot go while it calls, are referenced until pt_owner_put. */
+int must_check pt_frame_owner_find(domid_t id, struct domain **out), pt_table_owner_find(u32 pfd, struct domain **out);
 /* FD: whose frames. -ESRCH, -EPERM. */
-int must_check pt_frame_owner_get(domid_t id, struct domain **out);
+static inline int must_check pt_frame_owner_get(domid_t id, struct domain **out)
+{
+    *out = current->domain;
+    return likely(id == DOMID_SELF) ? 0 : pt_frame_owner_find(id, out);
+}
 /* PFD as the ABI encodes it: 0 for the caller, else id + 1. */
-int must_check pt_table_owner_get(u32 pfd, struct domain **out);
-void pt_owner_put(struct domain *d);
+static inline int must_check pt_table_owner_get(u32 pfd, struct domain **out)
+{
+    *out = current->domain;
+    return likely(!pfd) ? 0 : pt_table_owner_find(pfd, out);
+}
+static inline void pt_owner_put(struct domain *d)
+{
+    if (unlikely(d != current->domain && !d->is_system))
+        domain_put(d);
+}
+
+/* A bit of a present entry that the CPU would call reserved? */
+static inline bool pt_nx_refused(u64 e)
+{
+    return (e & PTE_NX) && unlikely(!pt_nx_usable);
+}
+
+static inline int must_check pt_l1e_get_ram(const struct pt_ctx *c, u64 e)
+{
+    struct page *p = mfn_to_page(pte_mfn(e));
+    int rc;
+
+    if (!page_ref_get(p, c->frame_owner))
+        return -EINVAL;
+    if (!(e & PTE_RW))
+        return 0;
+    rc = page_get_writable(p);
+    if (unlikely(rc))
+        page_put(p);
+    return rc;
+}
+
+static inline int must_check pt_l1e_get(const struct pt_ctx *c, u64 e)
+{
+    if (!(e & PTE_P) && !c->table_owner->pv.l1tf)
+        return 0;
+    if (unlikely(!(e & PTE_P) || (e & PTE_CACHE) || pt_nx_refused(e) || pt_frame_is_io(pte_mfn(e))))
+        return pt_l1e_get_unusual(c, e);
+    return pt_l1e_get_ram(c, e);
+}
+
+static inline void pt_writable_put(struct domain *d, struct page *p)
+{
+    if (unlikely(!page_is_owned_by(p, d))) {
+        pt_foreign_writable_put(p);
+        return;
+    }
+    pt_stamp(p);
+    page_put_writable(p);
+}
+
+static inline void pt_l1e_put(struct domain *d, u64 e)
+{
+    struct page *p;
+
+    if (!(e & PTE_P) || unlikely(pt_frame_is_io(pte_mfn(e))))
+        return;
+    p = mfn_to_page(pte_mfn(e));
+    if (e & PTE_RW)
+        pt_writable_put(d, p);
+    page_ref_put(p);
+}
 
 #endif

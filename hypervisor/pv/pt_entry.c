@@ -13,12 +13,6 @@
 
 bool pt_nx_usable = true;
 
-/* Bits of a present entry that the CPU would call reserved. */
-static bool nx_refused(u64 e)
-{
-    return (e & PTE_NX) && !pt_nx_usable;
-}
-
 /* By the ABI the caller has the rights of whose frames it names, or its own with DOMID_IO. */
 static int l1e_check_io(const struct pt_ctx *c, u64 e)
 {
@@ -41,54 +35,25 @@ bool pt_absent_refused(const struct domain *d, u64 e)
     return d->pv.l1tf && !(e & PTE_P) && pa && pa >> PAGE_SHIFT < max_frame;
 }
 
-int pt_l1e_get(const struct pt_ctx *c, u64 e)
+int pt_l1e_get_unusual(const struct pt_ctx *c, u64 e)
 {
-    mfn_t m = pte_mfn(e);
-    struct page *p;
-    int rc;
-
     if (!(e & PTE_P))
-        return unlikely(pt_absent_refused(c->table_owner, e)) ? -EINVAL : 0;
-    if (nx_refused(e))
+        return pt_absent_refused(c->table_owner, e) ? -EINVAL : 0;
+    if (pt_nx_refused(e))
         return -EINVAL;
-    if (unlikely(pt_frame_is_io(m)))
+    if (pt_frame_is_io(pte_mfn(e)))
         return l1e_check_io(c, e);
     /* Uncached RAM: only who drives devices has a use for it. */
-    if (unlikely(e & PTE_CACHE) && !c->table_owner->is_privileged)
+    if ((e & PTE_CACHE) && !c->table_owner->is_privileged)
         return -EINVAL;
-    p = mfn_to_page(m);
-    if (!page_get(p, c->frame_owner))
-        return -EINVAL;
-    if (!(e & PTE_RW))
-        return 0;
-    rc = page_get_type(p, PGT_WRITABLE);
-    if (rc)
-        page_put(p);
-    return rc;
+    return pt_l1e_get_ram(c, e);
 }
 
-static void writable_put(struct domain *d, struct page *p)
+void pt_foreign_writable_put(struct page *p)
 {
-    if (likely(pt_page_owned_by(p, d))) {
-        pt_stamp(p);
-    } else {
-        pv_mark_page_dirty(p);
-        pt_note_foreign_unmap(page_owner(p));
-    }
+    pv_mark_page_dirty(p);
+    pt_note_foreign_unmap(page_owner(p));
     page_put_type(p);
-}
-
-void pt_l1e_put(struct domain *d, u64 e)
-{
-    mfn_t m = pte_mfn(e);
-    struct page *p;
-
-    if (!(e & PTE_P) || unlikely(pt_frame_is_io(m)))
-        return;
-    p = mfn_to_page(m);
-    if (e & PTE_RW)
-        writable_put(d, p);
-    page_put(p);
 }
 
 int pt_upper_get(struct domain *d, u64 e, unsigned level)
@@ -98,10 +63,10 @@ int pt_upper_get(struct domain *d, u64 e, unsigned level)
     struct page *p;
     int rc;
 
-    if ((e & refused) || nx_refused(e) || !mfn_valid(m))
+    if ((e & refused) || pt_nx_refused(e) || !mfn_valid(m))
         return -EINVAL;
     p = mfn_to_page(m);
-    if (!page_get(p, d))
+    if (!page_ref_get(p, d))
         return -EINVAL;
     rc = page_get_type(p, PT_TYPE(level - 1));
     if (rc)
@@ -118,6 +83,6 @@ int pt_upper_put(u64 e, unsigned level, bool preemptible)
     (void)level;
     rc = page_put_type_from(p, preemptible);
     if (!rc)
-        page_put(p);
+        page_ref_put(p);
     return rc;
 }

@@ -12,7 +12,7 @@
  *
  * Most such changes come in groups (a process's tables are made read-only one
  * by one, then pinned), and one flush serves the whole group.  To know that,
- * time is counted in flushes: tlb_clock is advanced at the start of each.  A
+ * time is counted in flushes: pt_tlb_clock is advanced at the start of each.  A
  * frame is stamped with the clock when a writable translation to it, or its
  * use as a table, goes.  A flush that began at tick t, so that t > stamp, came
  * after.
@@ -33,7 +33,7 @@
 #include <zelo/errno.h>
 #include <zelo/guest.h>
 
-static u64 tlb_clock = 1;          /* (a) */
+u64 pt_tlb_clock = 1;
 static u64 everywhere_flushed_at = 1; /* (a) all CPUs were flushed at this tick */
 
 static void tick_raise(u64 *at, u64 t)
@@ -44,27 +44,21 @@ static void tick_raise(u64 *at, u64 t)
         ;
 }
 
-/* The entry was changed by an atomic exchange: the clock is read after it. */
-void pt_stamp(struct page *p)
-{
-    WRITE_ONCE(p->tlb_stamp, (u32)atomic_read(&tlb_clock));
-}
-
 static u64 stamp_latest(u32 stamp)
 {
-    u64 now = atomic_read(&tlb_clock);
+    u64 now = atomic_read(&pt_tlb_clock);
 
     return now - (u32)((u32)now - stamp);
 }
 
 void pt_note_foreign_unmap(struct domain *owner)
 {
-    tick_raise(&owner->pv.foreign_unmapped_at, atomic_read(&tlb_clock));
+    tick_raise(&owner->pv.foreign_unmapped_at, atomic_read(&pt_tlb_clock));
 }
 
 void pt_flush_domain(struct domain *d)
 {
-    u64 t = atomic_add_return(&tlb_clock, 1);
+    u64 t = atomic_add_return(&pt_tlb_clock, 1);
     cpumask_t cpus;
 
     cpumask_copy(&cpus, &d->pv.dirty_cpus); /* read after the tick: a CPU that comes later loads CR3 later */
@@ -75,7 +69,7 @@ void pt_flush_domain(struct domain *d)
 
 static void flush_everywhere(void)
 {
-    u64 t = atomic_add_return(&tlb_clock, 1);
+    u64 t = atomic_add_return(&pt_tlb_clock, 1);
 
     tlb_flush_mask(&cpu_online, TLB_FLUSH_ALL, 0);
     tick_raise(&everywhere_flushed_at, t);

@@ -7,6 +7,7 @@
  *   flags only   frame, writability and caching stay: nothing to count.  That
  *                the frame may be mapped here is implied by the old entry.
  *   RW only      the frame stays: one use as PGT_WRITABLE comes or goes.
+ *                These two: pt_keep_frame.h.
  *   another frame  take all the new entry will own, exchange, drop all the old
  *                one owned.  In this order, so that a frame that stays is never
  *                without references, and a failure changes nothing.
@@ -14,39 +15,9 @@
  * Under pt_lock only the CPU itself may change an entry meanwhile, and only
  * its accessed and dirty bits.
  */
-#include "pt.h"
+#include "pt_keep_frame.h"
 
 #include <zelo/errno.h>
-
-static u64 free_bits(void)
-{
-    return PTE_USER | PTE_A | PTE_D | PTE_SOFT | (pt_nx_usable ? PTE_NX : 0);
-}
-
-/* Puts new in place; *old becomes what was there. False: PT_EXPECT_OLD and another entry is there. */
-static bool entry_put(u64 *pte, u64 *old, u64 new, unsigned flags)
-{
-    if (flags & PT_EXPECT_OLD)
-        return atomic_cas(pte, old, new);
-    if (flags & PT_KEEP_AD)
-        while (!atomic_cas(pte, old, new | (*old & (PTE_A | PTE_D))))
-            ;
-    else if (*old & PTE_P)
-        *old = atomic_xchg(pte, new);
-    else
-        WRITE_ONCE(*pte, new);
-    return true;
-}
-
-/* The same for a table of d; its shadow, if any, loses the entry before the caller drops what that owned. */
-static bool entry_store(struct domain *d, u64 *pte, u64 *old, u64 new, unsigned flags)
-{
-    bool done = entry_put(pte, old, new, flags);
-
-    if (unlikely(d->pv.shadow) && done)
-        pv_shadow_entry_changed(d, pte);
-    return done;
-}
 
 static bool entry_load(u64 *pte, u64 *old, unsigned flags)
 {
@@ -57,35 +28,13 @@ static bool entry_load(u64 *pte, u64 *old, unsigned flags)
     return ok;
 }
 
-/* Read-only to writable on the same frame, or back; the old entry shows who owns it. */
-static int l1_change_rw(struct domain *d, u64 *pte, u64 new, unsigned flags, u64 *old, struct page *p)
-{
-    int rc;
-
-    if (new & PTE_RW) {
-        rc = page_get_type(p, PGT_WRITABLE);
-        if (rc)
-            return rc;
-    }
-    if (!entry_store(d, pte, old, new, flags)) {
-        if (new & PTE_RW)
-            page_put_type(p);
-        return -EAGAIN;
-    }
-    if (!(new & PTE_RW)) {
-        pt_stamp(p); /* writable until now, so no table */
-        page_put_type(p);
-    }
-    return 0;
-}
-
-static int l1_change_frame(const struct pt_ctx *c, u64 *pte, u64 new, unsigned flags, u64 *old)
+int pt_l1_change_frame(const struct pt_ctx *c, u64 *pte, u64 new, unsigned flags, u64 *old)
 {
     int rc = pt_l1e_get(c, new);
 
     if (rc)
         return rc;
-    if (!entry_store(c->table_owner, pte, old, new, flags)) {
+    if (!pt_entry_store(c->table_owner, pte, old, new, flags)) {
         pt_l1e_put(c->table_owner, new);
         return -EAGAIN;
     }
@@ -95,16 +44,9 @@ static int l1_change_frame(const struct pt_ctx *c, u64 *pte, u64 new, unsigned f
 
 static int l1_update(const struct pt_ctx *c, u64 *pte, u64 new, unsigned flags, u64 *old)
 {
-    u64 changed = (*old ^ new) & ~free_bits();
+    int rc = pt_l1_keep_frame(c->table_owner, pte, new, flags, old);
 
-    if (!(*old & PTE_P) || !(new & PTE_P) || (changed & ~PTE_RW))
-        return l1_change_frame(c, pte, new, flags, old);
-    if (!changed)
-        return entry_store(c->table_owner, pte, old, new, flags) ? 0 : -EAGAIN;
-    /* A foreign frame may have been mapped by a grant that allows no more than reading. */
-    if (pt_frame_is_io(pte_mfn(new)) || !pt_page_owned_by(mfn_to_page(pte_mfn(new)), c->table_owner))
-        return l1_change_frame(c, pte, new, flags, old);
-    return l1_change_rw(c->table_owner, pte, new, flags, old, mfn_to_page(pte_mfn(new)));
+    return rc == PT_OTHER_FRAME ? pt_l1_change_frame(c, pte, new, flags, old) : rc;
 }
 
 static void upper_drop(u64 e, unsigned level)
@@ -133,13 +75,13 @@ static bool still_a_table(const u64 *pte, unsigned level)
 
 static int upper_update(struct domain *d, u64 *pte, unsigned level, u64 new, unsigned flags, u64 *old)
 {
-    u64 changed = (*old ^ new) & ~(free_bits() | PTE_RW);
+    u64 changed = (*old ^ new) & ~(pte_free_bits() | PTE_RW);
     int rc;
 
     if (slot_is_ours(pte, level))
         return -EINVAL;
     if ((*old & PTE_P) && (new & PTE_P) && !changed)
-        return entry_store(d, pte, old, new, flags) ? 0 : -EAGAIN;
+        return pt_entry_store(d, pte, old, new, flags) ? 0 : -EAGAIN;
     if (new & PTE_P) {
         rc = pt_upper_get(d, new, level);
         if (rc)
@@ -151,7 +93,7 @@ static int upper_update(struct domain *d, u64 *pte, unsigned level, u64 new, uns
     } else if (unlikely(pt_absent_refused(d, new))) {
         return -EINVAL;
     }
-    if (!entry_store(d, pte, old, new, flags)) {
+    if (!pt_entry_store(d, pte, old, new, flags)) {
         upper_drop(new, level);
         return -EAGAIN;
     }

@@ -12,16 +12,52 @@
 #include <zelo/hypercall.h>
 #include <zelo/lib.h>
 
-#define GROUP 8 /* entries looked at together, a cache line of them: most tables are mostly empty */
+/* Most tables are mostly empty: a cache line of entries is looked at together, and first a block of lines. */
+#define LINE 8
+#define BLOCK (4 * LINE)
 
-static bool group_empty(const u64 *e)
+static inline u64 line_bits(const u64 *e)
 {
-    return !((e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]) & PTE_P);
+    return e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7];
 }
 
-static bool group_zero(const u64 *e)
+static inline u64 block_bits(const u64 *e)
 {
-    return !(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]);
+    return line_bits(e) | line_bits(e + LINE) | line_bits(e + 2UL * LINE) | line_bits(e + 3UL * LINE);
+}
+
+/* i is a line's first entry: i, or the first entry of a later line, or PT_ENTRIES. Only zeros lie before it. */
+static never_inline unsigned zero_lines_skip(const u64 *table, unsigned i)
+{
+    while (i < PT_ENTRIES) {
+        if (i % BLOCK == 0 && !block_bits(&table[i]))
+            i += BLOCK;
+        else if (!line_bits(&table[i]))
+            i += LINE;
+        else
+            break;
+    }
+    return i;
+}
+
+/* The same downwards: n entries are left. */
+static never_inline unsigned zero_lines_skip_down(const u64 *table, unsigned n)
+{
+    while (n) {
+        if (n % BLOCK == 0 && !block_bits(&table[n - BLOCK]))
+            n -= BLOCK;
+        else if (!line_bits(&table[n - LINE]))
+            n -= LINE;
+        else
+            break;
+    }
+    return n;
+}
+
+/* i, or a later one if there are only zeros up to it. */
+static inline unsigned next_entry(const u64 *table, unsigned i)
+{
+    return i % LINE ? i : zero_lines_skip(table, i);
 }
 
 static bool slot_is_ours(unsigned level, unsigned i)
@@ -31,17 +67,11 @@ static bool slot_is_ours(unsigned level, unsigned i)
 
 static int l1_validate(struct page *p, const struct pt_ctx *c, u64 *table)
 {
-    for (unsigned i = 0; i < PT_ENTRIES; i++) {
-        u64 e = table[i];
-        int rc;
+    for (unsigned i = next_entry(table, 0); i < PT_ENTRIES; i = next_entry(table, i + 1)) {
+        u64 e = pte_normalise(table[i]);
+        int rc = pt_l1e_get(c, e);
 
-        if (i % GROUP == 0 && group_zero(&table[i])) {
-            i += GROUP - 1;
-            continue;
-        }
-        e = pte_normalise(e);
-        rc = pt_l1e_get(c, e);
-        if (rc) {
+        if (unlikely(rc)) {
             p->pt.entries = (u16)i;
             return rc;
         }
@@ -52,14 +82,10 @@ static int l1_validate(struct page *p, const struct pt_ctx *c, u64 *table)
 
 static int upper_validate(struct page *p, struct domain *d, u64 *table, unsigned level)
 {
-    for (unsigned i = p->pt.entries; i < PT_ENTRIES; i++) {
+    for (unsigned i = next_entry(table, p->pt.entries); i < PT_ENTRIES; i = next_entry(table, i + 1)) {
         u64 e = table[i];
         int rc;
 
-        if (i % GROUP == 0 && group_zero(&table[i])) {
-            i += GROUP - 1;
-            continue;
-        }
         if (slot_is_ours(level, i) || (!(e & PTE_P) && !pt_absent_refused(d, e)))
             continue;
         e = pte_normalise(e);
@@ -91,12 +117,8 @@ int pt_validate(struct page *p, u64 type)
 
 static void l1_undo(struct domain *d, const u64 *table, unsigned n)
 {
-    for (unsigned i = 0; i < n; i++) {
-        if (i % GROUP == 0 && group_empty(&table[i]))
-            i += GROUP - 1;
-        else
-            pt_l1e_put(d, table[i]);
-    }
+    for (unsigned i = next_entry(table, 0); i < n; i = next_entry(table, i + 1))
+        pt_l1e_put(d, table[i]);
 }
 
 static int upper_undo(struct page *p, u64 *table, unsigned level, bool preemptible)
@@ -109,14 +131,14 @@ static int upper_undo(struct page *p, u64 *table, unsigned level, bool preemptib
         page_put(child);
         p->pt.partial = PT_UNDOING;
     }
-    while (p->pt.entries) {
-        unsigned i;
+    for (;;) {
+        unsigned i = p->pt.entries;
 
-        if (p->pt.entries % GROUP == 0 && group_empty(&table[p->pt.entries - GROUP])) {
-            p->pt.entries -= GROUP;
-            continue;
-        }
-        i = --p->pt.entries;
+        if (i % LINE == 0)
+            i = zero_lines_skip_down(table, i);
+        if (!i)
+            return 0;
+        p->pt.entries = (u16)--i;
         if (!(table[i] & PTE_P) || slot_is_ours(level, i))
             continue;
         if (pt_upper_put(table[i], level, preemptible)) {
@@ -126,7 +148,6 @@ static int upper_undo(struct page *p, u64 *table, unsigned level, bool preemptib
         if (preemptible && i && hypercall_should_preempt())
             return -E_PREEMPTED;
     }
-    return 0;
 }
 
 /* The guest gets no addresses of ours back. */

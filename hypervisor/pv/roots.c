@@ -12,9 +12,15 @@
 /* pt_lock held. 0, -EINVAL, -EBUSY, -E_PREEMPTED: call again. */
 static int root_get(struct domain *d, mfn_t m)
 {
-    if (!mfn_valid(m))
+    struct page *p = mfn_to_page(m);
+    int rc;
+
+    if (!mfn_valid(m) || !page_ref_get(p, d))
         return -EINVAL;
-    return page_get_and_type(mfn_to_page(m), d, PGT_L4);
+    rc = page_get_type(p, PGT_L4);
+    if (rc)
+        page_put(p);
+    return rc;
 }
 
 /* pt_lock held; long undoing goes to the current vCPU's pv.undo. */
@@ -28,7 +34,7 @@ static void root_drop(mfn_t m)
     if (page_put_type_from(p, true))
         pt_undo_adopt(p);
     else
-        page_put(p);
+        page_ref_put(p);
 }
 
 /*

@@ -62,7 +62,7 @@ static u64 filtered(struct domain *d, u64 e, bool write)
     if (!(e & PTE_D))
         return e & ~PTE_RW;
     /* Others' frames are their owners' to log: when the mapping goes. */
-    if (pt_frame_is_io(m) || !pt_page_owned_by(mfn_to_page(m), d))
+    if (pt_frame_is_io(m) || !page_is_owned_by(mfn_to_page(m), d))
         return e;
     if (write)
         pv_mark_dirty(d, m);

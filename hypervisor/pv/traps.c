@@ -46,43 +46,55 @@ static u64 guest_visible_rflags(const struct vcpu *v, const struct cpu_user_regs
     return f;
 }
 
-/* Pushes the words below w; returns where the last lies. */
-static u64 *bounce_words(const struct vcpu *v, const struct cpu_user_regs *regs, const struct bounce *b, u64 *w)
+static never_inline void no_stack(const struct vcpu *v, vaddr_t handler, vaddr_t sp)
 {
-    bool kernel = v->pv.flags & PVF_KERNEL;
-    u8 masked = v->info->evtchn_upcall_mask;
-
-    *--w = regs->ss;
-    *--w = regs->rsp;
-    *--w = guest_visible_rflags(v, regs, masked);
-    *--w = (kernel ? regs->cs & ~3u : regs->cs) | (u64)masked << 32;
-    *--w = regs->rip;
-    if (b->has_selectors) {
-        *--w = regs->gs;
-        *--w = regs->fs;
-        *--w = regs->es;
-        *--w = regs->ds;
-    }
-    if (b->has_error)
-        *--w = b->error;
-    *--w = regs->r11;
-    *--w = regs->rcx;
-    return w;
+    domain_crash(v->domain, "no stack for its own handler at %016lx: address %016lx", handler, sp);
 }
 
-/* Sends the current vCPU to a handler of its kernel. False: it is dead now. */
-static bool bounce(struct vcpu *v, const struct bounce *b)
+/* The frame, upwards from sp. False: the guest may not write there. */
+static always_inline bool frame_write(const struct vcpu *v, const struct cpu_user_regs *regs, const struct bounce *b,
+                                      bool kernel, vaddr_t sp)
 {
-    struct cpu_user_regs *regs = guest_regs();
-    u64 words[12], *first = bounce_words(v, regs, b, words + ARRAY_SIZE(words));
-    size_t size = (size_t)((char *)(words + ARRAY_SIZE(words)) - (char *)first);
-    vaddr_t sp = v->pv.flags & PVF_KERNEL ? regs->rsp : v->pv.kernel_sp;
+    u8 masked = v->info->evtchn_upcall_mask;
+    u64 *w;
 
-    if (!(v->pv.flags & PVF_KERNEL))
-        pv_toggle_mode(v);
-    sp = ALIGN_DOWN(sp, 16UL) - size;
-    if (guest_write(sp, first, size)) {
-        domain_crash(v->domain, "no stack for its own handler at %016lx: address %016lx", b->handler, sp);
+    if (unlikely(!guest_words_at(&sp)))
+        return false;
+    w = (u64 *)sp;
+    arch_guest_begin();
+    arch_guest_put(w++, regs->rcx, fault);
+    arch_guest_put(w++, regs->r11, fault);
+    if (b->has_error)
+        arch_guest_put(w++, b->error, fault);
+    if (b->has_selectors) {
+        arch_guest_put(w++, regs->ds, fault);
+        arch_guest_put(w++, regs->es, fault);
+        arch_guest_put(w++, regs->fs, fault);
+        arch_guest_put(w++, regs->gs, fault);
+    }
+    arch_guest_put(w++, regs->rip, fault);
+    arch_guest_put(w++, (kernel ? regs->cs & ~3u : regs->cs) | (u64)masked << 32, fault);
+    arch_guest_put(w++, guest_visible_rflags(v, regs, masked), fault);
+    arch_guest_put(w++, regs->rsp, fault);
+    arch_guest_put(w++, regs->ss, fault);
+    arch_guest_end();
+    return true;
+fault:
+    arch_guest_end();
+    return false;
+}
+
+/*
+ * Sends the current vCPU, its kernel's tables loaded already, to a handler of its kernel; was_kernel: it was its
+ * kernel that ran. False: it is dead now.
+ */
+static always_inline bool bounce_in_kernel(struct vcpu *v, struct cpu_user_regs *regs, vaddr_t stack, bool was_kernel,
+                                           const struct bounce *b)
+{
+    vaddr_t sp = ALIGN_DOWN(stack, 16UL) - sizeof(u64) * (7 + b->has_error + (b->has_selectors ? 4 : 0));
+
+    if (unlikely(!frame_write(v, regs, b, was_kernel, sp))) {
+        no_stack(v, b->handler, sp);
         return false;
     }
     if (b->masks_events)
@@ -95,6 +107,18 @@ static bool bounce(struct vcpu *v, const struct bounce *b)
     /* RCX and R11 are on the frame, so the way there may be SYSRET (x86/entry.S). */
     regs->entry_vector = PV_SYSRET_ALLOWED;
     return true;
+}
+
+static void bounce(struct vcpu *v, const struct bounce *b)
+{
+    struct cpu_user_regs *regs = guest_regs();
+
+    if (v->pv.flags & PVF_KERNEL) {
+        bounce_in_kernel(v, regs, regs->rsp, true, b);
+    } else {
+        pv_toggle_mode(v);
+        bounce_in_kernel(v, regs, v->pv.kernel_sp, false, b);
+    }
 }
 
 /* Where the guest was, and what it is told. */
@@ -162,19 +186,17 @@ void pv_software_interrupt(struct cpu_user_regs *regs, unsigned vector, bool rip
 
 /* --- system calls of guest user mode --- */
 
-void pv_syscall_from_user(struct cpu_user_regs *regs)
+bool pv_syscall_from_user(struct cpu_user_regs *regs, struct vcpu *v)
 {
-    struct vcpu *v = current;
-    struct bounce b = {
-        .handler = v->pv.syscall_callback, .masks_events = v->pv.flags & PVF_SYSCALL_MASKS,
-    };
-
-    (void)regs;
-    if (unlikely(!b.handler)) {
+    if (unlikely(!v->pv.syscall_callback)) {
         domain_crash(v->domain, "system call without a handler");
-        return;
+        return false;
     }
-    bounce(v, &b);
+    pv_toggle_mode(v);
+    return bounce_in_kernel(v, regs, v->pv.kernel_sp, false,
+                            &(struct bounce){ .handler = v->pv.syscall_callback,
+                                              .masks_events = v->pv.flags & PVF_SYSCALL_MASKS }) &&
+           pv_may_run_at_once(v);
 }
 
 void pv_syscall32_from_user(struct cpu_user_regs *regs)
@@ -263,29 +285,52 @@ void pv_return_failed(struct cpu_user_regs *regs)
 
 /* --- the way back --- */
 
-/* HYPERVISOR_iret (<xen/arch-x86/xen-x86_64.h>): the frame is on the guest kernel's stack. */
-long do_iret(const struct hypercall_args *a)
+/* The frame, of which the guest kernel's stack pointer says where it is. False: the guest may not read there. */
+static always_inline bool frame_read(struct iret_context *f, vaddr_t sp)
 {
-    struct vcpu *v = current;
-    struct cpu_user_regs *regs = guest_regs();
-    struct iret_context f;
+    const struct iret_context *from;
 
-    (void)a;
-    if (copy_from_guest(&f, regs->rsp)) {
+    if (unlikely(!guest_words_at(&sp)))
+        return false;
+    from = (const struct iret_context *)sp;
+    arch_guest_begin();
+    arch_guest_get(f->rax, &from->rax, fault);
+    arch_guest_get(f->r11, &from->r11, fault);
+    arch_guest_get(f->rcx, &from->rcx, fault);
+    arch_guest_get(f->flags, &from->flags, fault);
+    arch_guest_get(f->rip, &from->rip, fault);
+    arch_guest_get(f->cs, &from->cs, fault);
+    arch_guest_get(f->rflags, &from->rflags, fault);
+    arch_guest_get(f->rsp, &from->rsp, fault);
+    arch_guest_get(f->ss, &from->ss, fault);
+    arch_guest_end();
+    return true;
+fault:
+    arch_guest_end();
+    return false;
+}
+
+bool pv_iret(struct cpu_user_regs *regs, struct vcpu *v)
+{
+    struct iret_context f;
+    bool user;
+
+    if (unlikely(trace_enabled()))
+        trace_hypercall(TRC_PV_HYPERCALL_V2, __HYPERVISOR_iret, (const u64[6]){ 0 });
+    if (unlikely(!frame_read(&f, regs->rsp))) {
         domain_crash(v->domain, "iret frame not readable at %016lx", regs->rsp);
-        return 0;
+        return false;
     }
-    if ((f.cs & 3) == 3) {
-        if (mfn_is_invalid(v->pv.root_user)) {
-            domain_crash(v->domain, "iret to user mode without user page tables");
-            return 0;
-        }
-        pv_toggle_mode(v);
+    user = (f.cs & 3) == 3;
+    if (unlikely(user && mfn_is_invalid(v->pv.root_user))) {
+        domain_crash(v->domain, "iret to user mode without user page tables");
+        return false;
     }
+    regs->rax = f.rax;
     regs->rip = f.rip;
     regs->rflags = (f.rflags & RFLAGS_GUEST_MAY_SET) | RFLAGS_IF | RFLAGS_FIXED;
     regs->rsp = f.rsp;
-    if (f.flags & VGCF_in_syscall) {
+    if (unlikely(f.flags & VGCF_in_syscall)) {
         regs->cs = FLAT_USER_CS64;
         regs->ss = FLAT_USER_SS64;
         regs->entry_vector = PV_SYSRET_ALLOWED;
@@ -300,5 +345,16 @@ long do_iret(const struct hypercall_args *a)
         v->pv.iopl = (u32)(f.rflags & RFLAGS_IOPL) >> RFLAGS_IOPL_SHIFT;
     v->pv.flags &= ~PVF_NMI_MASKED;
     v->info->evtchn_upcall_mask = !(f.rflags & RFLAGS_IF);
-    return (long)f.rax;
+    if (user)
+        pv_toggle_mode(v);
+    return pv_may_run_at_once(v);
+}
+
+long do_iret(const struct hypercall_args *a)
+{
+    struct cpu_user_regs *regs = guest_regs();
+
+    (void)a;
+    pv_iret(regs, current);
+    return (long)regs->rax;
 }

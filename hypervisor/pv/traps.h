@@ -3,7 +3,9 @@
 #ifndef ZELO_PV_TRAPS_H
 #define ZELO_PV_TRAPS_H
 
+#include <zelo/domain.h>
 #include <zelo/pv.h>
+#include <zelo/softirq.h>
 
 /* RFLAGS, Intel SDM vol. 1, 3.4.3 */
 #define RFLAGS_FIXED 0x2u
@@ -26,11 +28,30 @@
 int must_check pv_set_trap(struct vcpu *v, const struct trap_info *ti);
 /* An INT imm8 of the guest; rip_is_past: it came through a gate, RIP is behind it already. */
 void pv_software_interrupt(struct cpu_user_regs *regs, unsigned vector, bool rip_is_past);
-/* Called by x86/entry.S with the frame at the stack's top: system calls of user mode, an IRET that faulted. */
-void pv_syscall_from_user(struct cpu_user_regs *regs);
+
+/*
+ * Called by x86/entry.S with the frame at the stack's top: system calls of user mode, an IRET that faulted.
+ * The first two, interrupts off, change no register of the guest that C functions keep, and tell whether it may run
+ * at once (pv_may_run_at_once).  pv_iret is HYPERVISOR_iret (<xen/arch-x86/xen-x86_64.h>): the frame that it leaves
+ * by is on the guest kernel's stack.
+ */
+bool pv_syscall_from_user(struct cpu_user_regs *regs, struct vcpu *v);
+bool pv_iret(struct cpu_user_regs *regs, struct vcpu *v);
 void pv_syscall32_from_user(struct cpu_user_regs *regs);
 void pv_sysenter_from_user(struct cpu_user_regs *regs);
 void pv_return_failed(struct cpu_user_regs *regs);
+
+/* Does nothing wait to be done first?  The current vCPU; interrupts off, or the answer is old. */
+static inline bool pv_nothing_waits(const struct vcpu *v)
+{
+    return likely(!softirq_pending()) && likely(!atomic_read(&v->pv.nmi_pending)) && !vcpu_event_deliverable(v);
+}
+/* Nor a copy of its root to be made: the guest needs no guest_exit_work (x86/guest_exit.c). */
+static inline bool pv_may_run_at_once(const struct vcpu *v)
+{
+    return pv_nothing_waits(v) && !v->domain->pv.xpti;
+}
+
 void pv_deliver_event(struct vcpu *v);
 bool pv_deliver_nmi(struct vcpu *v);        /* false: masked, or nobody wants it */
 /* A segment register or return frame did not load; the selectors are in guest_regs(). */

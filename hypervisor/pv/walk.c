@@ -36,7 +36,7 @@ u64 *pt_find_entry(struct domain *d, paddr_t ma, unsigned *level, struct page **
         return NULL;
     p = mfn_to_page(m);
     type = atomic_read(&p->type);
-    if (!pt_page_owned_by(p, d) || !(type & PGT_VALIDATED) || !(type & PGT_COUNT_MASK))
+    if (!page_is_owned_by(p, d) || !(type & PGT_VALIDATED) || !(type & PGT_COUNT_MASK))
         return NULL;
     *level = PT_LEVEL(type);
     if (*level < 1 || *level > 4)

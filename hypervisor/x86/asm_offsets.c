@@ -16,6 +16,11 @@ void asm_offsets(void);
 void asm_offsets(void)
 {
     REG(r15, r15);
+    REG(r14, r14);
+    REG(r13, r13);
+    REG(r12, r12);
+    REG(rbp, rbp);
+    REG(rbx, rbx);
     REG(r11, r11);
     REG(rax, rax);
     REG(rcx, rcx);
@@ -34,4 +39,5 @@ void asm_offsets(void)
     DEFINE(INFO_SIZE_ABOVE_REGS, sizeof(struct cpu_info) - offsetof(struct cpu_info, regs));
     DEFINE(VCPU_pv_flags, offsetof(struct vcpu, pv.flags));
     DEFINE(PVF_KERNEL_BIT, PVF_KERNEL);
+    DEFINE(HYPERCALL_IRET, __HYPERVISOR_iret);
 }

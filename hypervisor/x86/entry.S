@@ -12,6 +12,7 @@
  * gives the guest a frame in which they are not clears the bit; whoever builds
  * a bounce frame, on which the guest finds them, may set it.
  */
+#include <arch/guest_access.h>
 #include <arch/layout.h>
 #include <asm_offsets.h>
 #include "entry.h"
@@ -35,7 +36,6 @@
         pushq   %r13
         pushq   %r14
         pushq   %r15
-        xorl    %ebp, %ebp
         .endm
 
         .macro RESTORE_ALL
@@ -45,6 +45,11 @@
         popq    %r12
         popq    %rbp
         popq    %rbx
+        RESTORE_UNKEPT
+        .endm
+
+        /* Those that C functions do not keep; RSP at the first of them. */
+        .macro RESTORE_UNKEPT
         popq    %r11
         popq    %r10
         popq    %r9
@@ -54,20 +59,6 @@
         popq    %rdx
         popq    %rsi
         popq    %rdi
-        .endm
-
-        .macro EX_TABLE fault, fixup
-        .pushsection .ex_table, "a"
-        .quad   \fault, \fixup
-        .popsection
-        .endm
-
-        /* Three bytes of nothing, turned into the instruction at boot on a CPU with SMAP. */
-        .macro SMAP_SITE kind
-        .pushsection smap_sites, "a"
-        .quad   77f, \kind
-        .popsection
-77:     .byte   0x0f, 0x1f, 0x00
         .endm
 
         /* A guest's DF and AC must not be ours. */
@@ -355,14 +346,13 @@ entry_debug:
         SYSCALL_STUBS syscall_stubs, entry_syscall
         SYSCALL_STUBS syscall32_stubs, entry_syscall32
 
-        /* SS and RSP are pushed. RCX: RIP, R11: RFLAGS. */
+        /* SS and RSP are pushed. RCX: RIP, R11: RFLAGS, of which SFMASK left nothing that CLEAN_FLAGS would clear. */
         .macro  SYSCALL_FRAME cs, vector
         pushq   %r11
         pushq   $\cs
         pushq   %rcx
         pushq   $0
         movl    $\vector, 4(%rsp)
-        CLEAN_FLAGS
         SAVE_ALL
         .endm
 
@@ -370,14 +360,21 @@ entry_debug:
 entry_syscall:
         SYSCALL_FRAME SEL_RING3_CS64, VECTOR_SYSCALL
         SPEC_ENTER
-        movq    INFO_vcpu(%rsp), %rax
+        movq    INFO_vcpu(%rsp), %rsi
         movq    %rsp, %rdi
-        testl   $PVF_KERNEL_BIT, VCPU_pv_flags(%rax)
+        testl   $PVF_KERNEL_BIT, VCPU_pv_flags(%rsi)
         jz      1f
-        sti
-        call    hypercall_dispatch
-        jmp     exit_to_guest
+        cmpq    $HYPERCALL_IRET, REG_rax(%rsp)
+        je      2f
+        call    hypercall_from_kernel
+        jmp     exit_with_kept_registers
 1:      call    pv_syscall_from_user
+        testb   %al, %al
+        jnz     exit_to_handler
+        jmp     exit_to_guest
+2:      call    pv_iret
+        testb   %al, %al
+        jnz     exit_with_kept_registers
         jmp     exit_to_guest
 
         .balign 16
@@ -413,6 +410,15 @@ entry_sysenter:
         .globl  exit_to_guest
 exit_to_guest:
         call    guest_exit_work         /* returns with interrupts off */
+        movq    REG_rbx(%rsp), %rbx
+        movq    REG_rbp(%rsp), %rbp
+        movq    REG_r12(%rsp), %r12
+        movq    REG_r13(%rsp), %r13
+        movq    REG_r14(%rsp), %r14
+        movq    REG_r15(%rsp), %r15
+
+        /* Those that C functions keep are the guest's again; interrupts are off, and nothing waits. */
+exit_with_kept_registers:
         SPEC_LEAVE
         testl   $VECTOR_SYSCALL, REG_vector(%rsp)
         jz      1f
@@ -422,7 +428,13 @@ exit_to_guest:
         incq    %rax
         cmpq    $1, %rax
         ja      1f
-        RESTORE_ALL
+        jmp     2f
+
+        /* And RIP is a handler's, which no guest may set to a non-canonical address, its RCX and R11 on the frame. */
+exit_to_handler:
+        SPEC_LEAVE
+2:      addq    $REG_r11, %rsp
+        RESTORE_UNKEPT
         SPEC_CLEAR_BUFFERS
         movq    8(%rsp), %rcx
         movq    24(%rsp), %r11
@@ -430,7 +442,8 @@ exit_to_guest:
         .globl  guest_sysret
 guest_sysret:
         sysretq
-1:      RESTORE_ALL
+1:      addq    $REG_r11, %rsp
+        RESTORE_UNKEPT
         SPEC_CLEAR_BUFFERS
         addq    $8, %rsp
         .globl  guest_iret

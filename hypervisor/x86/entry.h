@@ -14,9 +14,6 @@
 #define VECTOR_SYSCALL32 0x200
 #define VECTOR_SYSENTER 0x201
 
-#define SMAP_STAC 0
-#define SMAP_CLAC 1
-
 /* Blocks of the ways in and out that x86/speculation.c opens: bits, of which a block may have several. */
 #define SPEC_XPTI 1
 #define SPEC_MSR 2
@@ -54,6 +51,11 @@ void trap_debug_in_hypervisor(struct cpu_user_regs *regs);
 void trap_double_fault(struct cpu_user_regs *regs);
 void trap_nmi(struct cpu_user_regs *regs);
 void trap_machine_check(struct cpu_user_regs *regs);
+/*
+ * All of a hypercall, up to the way out.  The registers that C functions keep are the guest's again when it returns:
+ * no hypercall changes its own vCPU's, and after a switch it does not return.
+ */
+void hypercall_from_kernel(struct cpu_user_regs *regs);
 void guest_exit_work(void), guest_exit_again(void); /* and pv_*_from_user, pv_return_failed of pv/traps.h */
 #endif
 

@@ -17,11 +17,6 @@ void guest_exit_again(void)
         xpti_copy_root(current);
 }
 
-static bool nothing_waits(const struct vcpu *v)
-{
-    return likely(!softirq_pending()) && likely(!atomic_read(&v->pv.nmi_pending)) && !vcpu_event_deliverable(v);
-}
-
 /* Does one thing of what waits, which may bring up others. May switch vCPUs, and then does not return. False: nothing. */
 static bool did_one(struct vcpu *v)
 {
@@ -53,7 +48,14 @@ static never_inline void work_off(void)
 void guest_exit_work(void)
 {
     arch_irq_disable();
-    if (unlikely(!nothing_waits(current)))
+    if (unlikely(!pv_nothing_waits(current)))
         work_off();
     guest_exit_again();
+}
+
+void hypercall_from_kernel(struct cpu_user_regs *regs)
+{
+    arch_irq_enable();
+    hypercall_dispatch(regs);
+    guest_exit_work();
 }

@@ -7,6 +7,8 @@
 
 #define STACK_WORDS 24
 #define TRACE_DEPTH 32
+#define CALL_OPCODE 0xe8
+#define CALL_BYTES 5
 
 static void show_gprs(void (*out)(enum log_level, const char *, ...), enum log_level level,
                       const struct cpu_user_regs *r)
@@ -46,19 +48,39 @@ static bool stack_word_mapped(vaddr_t sp)
     return !(sp & 7) && paging_is_mapped(sp);
 }
 
-/* The frame pointers' chain, as far as it stays on mapped memory of one stack. */
-static void show_trace(vaddr_t bp)
+/* The main stack ends below the guest's registers, an exception's with its page. */
+static vaddr_t stack_end(vaddr_t sp)
 {
-    for (unsigned i = 0; i < TRACE_DEPTH && stack_word_mapped(bp) && stack_word_mapped(bp + 8); i++) {
-        vaddr_t next = *(vaddr_t *)bp, ret = *(vaddr_t *)(bp + 8);
+    vaddr_t main_end = (vaddr_t)guest_regs(), main_start = main_end & ~(STACK_SIZE - 1);
 
-        if (!ret)
-            return;
-        show_symbol(ret);
-        if (next <= bp || next - bp > STACK_SIZE)
-            return;
-        bp = next;
-    }
+    return sp >= main_start + (STACK_GUARD_PAGE + 1) * PAGE_SIZE && sp < main_end ? main_end : ALIGN_UP(sp + 1, PAGE_SIZE);
+}
+
+/*
+ * True, and shown, if a CALL may have pushed it. Each has four bytes of offset: an indirect one calls its thunk.
+ * One that does not return may be a function's last instruction, so it is looked up by its own last byte.
+ */
+static bool show_if_return_address(vaddr_t addr)
+{
+    u64 offset = 0;
+    const char *name = symbol_lookup(addr - 1, &offset);
+
+    if (!name || offset < CALL_BYTES - 1 || *(const u8 *)(addr - CALL_BYTES) != CALL_OPCODE)
+        return false;
+    log_err("  [%016lx] %s+0x%lx\n", addr, name, offset + 1);
+    return true;
+}
+
+/*
+ * There are no frame pointers: what a CALL may have pushed.  Among those that are still to return may be some that
+ * have, whose words nothing has written to since.
+ */
+static void show_trace(vaddr_t sp)
+{
+    unsigned shown = 0;
+
+    for (vaddr_t end = stack_end(sp); sp < end && stack_word_mapped(sp) && shown < TRACE_DEPTH; sp += sizeof(vaddr_t))
+        shown += show_if_return_address(*(const vaddr_t *)sp);
 }
 
 void show_stack(const struct cpu_user_regs *regs)
@@ -73,7 +95,7 @@ void show_stack(const struct cpu_user_regs *regs)
     }
     log_err("Call trace:\n");
     show_symbol(regs->rip);
-    show_trace(regs->rbp);
+    show_trace(sp);
 }
 
 /* current's registers; its stack if it can be read. */

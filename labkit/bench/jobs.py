@@ -86,7 +86,7 @@ def _run(kind, group):
     dom0 = image.Dom0()
     files = {**power_on.program("mark"), **GROUPS[group](dom0)}
     step(f"measuring {group} under {kind}")
-    made = power_on.machine(kind, unpacked(dom0.kernel.image), files, dom0.initrd, memory=MEMORY,
+    made = power_on.machine(kind, kernel=unpacked(dom0.kernel.image), files=files, memory=MEMORY,
                             dom0_memory=DOM0_MEMORY, kernel_args="quiet")
     with made as booted:
         match, _ = booted.console.wait(r"^=lab-exit (\d+)=", power_on.SECONDS)

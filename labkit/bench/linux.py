@@ -85,12 +85,14 @@ def _run(kind, prefix, **settings):
 
 def measure(kind):
     """Linux, `native` or as domain 0 of `xen` or `zelo`."""
+    paths.LAB.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=paths.LAB) as scratch:
         return _run(kind, "linux", dom0_memory=MEMORY, initrd=_initrd(pathlib.Path(scratch)))
 
 
 def measure_domu(kind):
     """A domU of `xen` or `zelo`, while domain 0 waits for its end."""
+    paths.LAB.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=paths.LAB) as scratch:
         files = {"lab/bench-initrd": _initrd(pathlib.Path(scratch)).read_bytes(),
                  "lab/bench.cfg": DOMU_CONFIG.encode(), "lab/commands": DOMU_COMMANDS.encode()}

@@ -7,17 +7,18 @@ import re
 import subprocess
 
 from labkit import paths
-from labkit.bench import counting, guest
+from labkit.bench import counting, guest, power_on
 from labkit.lab import make
 from labkit.ui import LabError
 
 PROFILE = paths.ROOT / "build" / "bench" / "profile.so"
 
 
-def options(out):
-    """QEMU's options to count each of the hypervisor's instructions into the file `out`."""
+def options(out, _hypervised=True, started=False):
+    """QEMU's options to count each of the hypervisor's instructions into the file `out`, as counting.options."""
     start, end = counting.HYPERVISOR.split("-")
-    return ["-plugin", f"{make('the profiler', PROFILE, 'build/bench/profile.so')},out={out},from={start},to={end}"]
+    return ["-plugin", f"{make('the profiler', PROFILE, 'build/bench/profile.so')},out={out},from={start},to={end}"
+            + (",started=on" if started else "")]
 
 
 def _symbols():
@@ -39,8 +40,8 @@ def by_function(out, number):
 
 
 def text(name):
-    """Where one operation of guests/bench on Zelo goes: instructions and function, the most first."""
-    out, said = guest.run("zelo", options)
+    """Where power-on, or one operation of guests/bench, on Zelo goes: instructions and function, the most first."""
+    out, said = (power_on if name == power_on.ROW else guest).run("zelo", options)
     names = counting.SAID.findall(said)
     for number, (each, repeats) in enumerate(names):
         if each == name:

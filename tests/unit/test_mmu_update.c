@@ -215,6 +215,85 @@ static void test_done_counts_what_succeeded(void **state)
     assert_int_equal(done, 33);
 }
 
+/* By whichever name a domain calls itself. */
+static void test_own_names(void **state)
+{
+    const domid_t names[] = { DOMID_SELF, d->id };
+    struct mmu_update r = { l1_ma(0), entry(t.data[0], RO) };
+    unsigned long refs = d->refs;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+        for (unsigned j = 0; j < ARRAY_SIZE(names); j++) {
+            r.val ^= PTE_RW;
+            assert_int_equal(update(&r, 1, NULL, names[i] | (names[j] + 1u) << 16), 0);
+            assert_int_equal(*tree_l1e(&t, 0), r.val);
+            assert_int_equal(d->refs, refs);
+        }
+    }
+}
+
+/* A request takes the frame of the ones before and after it out of the tree: from then on it is no table. */
+static void test_table_ends_within_a_list(void **state)
+{
+    u64 *l2e = &table(t.l[2])[PT_INDEX(TREE_VA, 2)];
+    struct mmu_update r[] = {
+        { l1_ma(0), entry(t.data[0], RO) },
+        { entry_ma(t.l[2], PT_INDEX(TREE_VA, 2)), 0 },
+        { l1_ma(1), 0x123457 }, /* what no entry could be */
+        { l1_ma(2) | MMU_PT_UPDATE_PRESERVE_AD, 0x765431 },
+    };
+    u32 done;
+
+    assert_int_equal(update(r, ARRAY_SIZE(r), &done, DOMID_SELF), 0);
+    assert_int_equal(done, ARRAY_SIZE(r));
+    assert_int_equal(*l2e, 0);
+    assert_int_equal(*tree_l1e(&t, 1), 0x123457);
+    assert_int_equal(*tree_l1e(&t, 2) & ~(PTE_A | PTE_D), 0x765431 & ~(PTE_A | PTE_D));
+    assert_true(idle_frame(t.l[1]));
+    for (unsigned i = 0; i < ARRAY_SIZE(t.data); i++)
+        assert_true(idle_frame(t.data[i]));
+}
+
+/* Addresses of nothing, while no table was found yet, after one of each kind, and after one that ended. */
+static void test_addresses_of_nothing(void **state)
+{
+    const paddr_t bad[] = { 1, 4, 5, 0xff9, MMU_PT_UPDATE_NO_TRANSLATE, ~0ULL, ~0ULL << 1, ~7ULL, 1ULL << 63 | 1 };
+    struct mmu_update r[2];
+    u32 done;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+        assert_int_equal(update_one(bad[i], ~0ULL), -EINVAL);
+        for (unsigned level = 1; level <= 4; level++) {
+            r[0] = (struct mmu_update){ entry_ma(t.l[level], 500), 0 };
+            r[1] = (struct mmu_update){ bad[i], ~0ULL };
+            assert_int_equal(update(r, 2, &done, DOMID_SELF), -EINVAL);
+            assert_int_equal(done, 1);
+        }
+    }
+}
+
+/* Requests for several tables in turn, and one that is refused in the middle of each. */
+static void test_tables_in_turn(void **state)
+{
+    struct tree u = tree_new(d);
+    struct mmu_update r[12];
+    u32 done;
+
+    assert_int_equal(get_type_locked(d, u.l[1], PGT_L1), 0);
+    for (unsigned i = 0; i < 12; i++) {
+        const struct tree *of = i % 2 ? &u : &t;
+
+        r[i] = (struct mmu_update){ entry_ma(of->l[1], 300 + i), entry(of->data[i % 4], i % 3 ? RW : RO) };
+    }
+    assert_int_equal(update(r, 12, &done, DOMID_SELF), 0);
+    for (unsigned i = 0; i < 12; i++)
+        assert_int_equal(table((i % 2 ? &u : &t)->l[1])[300 + i], r[i].val);
+    r[5].ptr += 4; /* not an entry's address */
+    assert_int_equal(update(r, 12, &done, DOMID_SELF), -EINVAL);
+    assert_int_equal(done, 5);
+    put_type_locked(d, u.l[1]);
+}
+
 /* A frame that is no table, in the guest's hands anyway. */
 static void test_plain_frame(void **state)
 {
@@ -438,7 +517,8 @@ int main(void)
         T(test_flags_only_counts_nothing), T(test_writable_and_back), T(test_preserve_ad),
         T(test_refusals_change_nothing), T(test_l1tf), T(test_tables_mapped_read_only), T(test_upper_levels),
         T(test_upper_level_preempted), T(test_table_undone_by_its_own_update),
-        T(test_done_counts_what_succeeded), T(test_plain_frame), T(test_machphys),
+        T(test_done_counts_what_succeeded), T(test_own_names), T(test_table_ends_within_a_list), T(test_addresses_of_nothing), T(test_tables_in_turn), T(test_plain_frame),
+        T(test_machphys),
         T(test_foreign_frames_need_control), T(test_no_way_round_a_read_only_grant),
         T(test_tables_of_another_domain), T(test_io_mappings), T(test_va_mapping), T(test_va_mapping_of_anothers_frame),
         T(test_counter_that_is_not_there), T(test_walk),

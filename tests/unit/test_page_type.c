@@ -50,6 +50,36 @@ static void test_tree_validates_and_undoes(void **state)
     pt_domain_end(d);
 }
 
+/* Wherever entries are among zeros, alone or together, each is found when the table comes and when it goes. */
+static void test_every_entry_is_found(void **state)
+{
+    struct domain *d = pt_domain(1, false);
+    struct page *l1 = frame_new(d), *l2 = frame_new(d), *data = frame_new(d), *lower = frame_new(d);
+
+    (void)state;
+    for (unsigned step = 1; step <= PT_ENTRIES; step = step < 70 ? step + 1 : step + 61) {
+        for (unsigned first = 0; first < 40; first += 13) {
+            unsigned n = 0;
+
+            memset(table(l1), 0, PAGE_SIZE);
+            memset(table(l2), 0, PAGE_SIZE);
+            for (unsigned i = first; i < PT_ENTRIES; i += step, n++) {
+                table(l1)[i] = entry(data, RW);
+                table(l2)[i] = entry(lower, RW);
+            }
+            assert_int_equal(get_type_locked(d, l1, PGT_L1), 0);
+            assert_int_equal(get_type_locked(d, l2, PGT_L2), 0);
+            assert_int_equal(uses_of(data), n);
+            assert_int_equal(uses_of(lower), n);
+            put_type_locked(d, l1);
+            put_type_locked(d, l2);
+            assert_true(idle_frame(data));
+            assert_true(idle_frame(lower));
+        }
+    }
+    pt_domain_end(d);
+}
+
 /* One entry wrong, anywhere in the tree: refused, and nothing is left of the attempt. */
 static void refused_with(struct domain *d, struct tree *t, u64 *where, u64 e)
 {
@@ -410,7 +440,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, pt_begin)
     const struct CMUnitTest tests[] = {
-        T(test_types_exclude_each_other), T(test_tree_validates_and_undoes), T(test_bad_entries_are_refused),
+        T(test_types_exclude_each_other), T(test_tree_validates_and_undoes), T(test_every_entry_is_found),
+        T(test_bad_entries_are_refused),
         T(test_absent_entries_that_point_to_ram), T(test_io_memory_by_permission),
         T(test_flush_once_for_a_group), T(test_foreign_mapping_flushes_all),
         T(test_preempted_everywhere), T(test_preempted_failure), T(test_death_returns_everything),

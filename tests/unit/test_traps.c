@@ -2,6 +2,7 @@
 /* pv/traps.c: how a guest's kernel is entered, with which frame on which stack, and how it gets back. */
 #include "vcpu_fixture.h"
 
+#include <zelo/guest.h>
 #include <zelo/trace.h>
 
 #define HANDLER 0xffffffff81001000
@@ -283,18 +284,18 @@ static void test_syscall(void **state)
 {
     in_user_mode();
     vcpu.pv.syscall_callback = HANDLER;
-    pv_syscall_from_user(regs);
+    pv_syscall_from_user(regs, &vcpu);
     check_came_from_user(check_entered(HANDLER, 0));
     assert_false(info.evtchn_upcall_mask);
     begin(state);
     in_user_mode();
     vcpu.pv.syscall_callback = HANDLER;
     vcpu.pv.flags |= PVF_SYSCALL_MASKS;
-    pv_syscall_from_user(regs);
+    pv_syscall_from_user(regs, &vcpu);
     assert_true(info.evtchn_upcall_mask);
     begin(state);
     in_user_mode();
-    pv_syscall_from_user(regs);
+    pv_syscall_from_user(regs, &vcpu);
     assert_int_equal(crashes, 1); /* no kernel is without one */
 }
 
@@ -485,6 +486,55 @@ static void test_iret_that_ends_the_guest(void **state)
     assert_true(vcpu.pv.flags & PVF_KERNEL);
 }
 
+/* --- the way out --- */
+
+static bool syscall_runs_on(void) { in_user_mode(); return pv_syscall_from_user(regs, &vcpu); }
+static bool iret_runs_on(void) { iret_frame(); return pv_iret(regs, &vcpu); }
+
+/* Whatever is to be done before the guest runs, it is not passed by. */
+static void test_what_waits_is_not_passed_by(void **state)
+{
+    bool (*const ways[])(void) = { syscall_runs_on, iret_runs_on };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(ways); i++) {
+        for (unsigned waits = 0; waits < 5; waits++) {
+            begin(state);
+            vcpu.pv.syscall_callback = HANDLER;
+            atomic_set(&vcpu.pv.nmi_pending, waits == 1);
+            info.evtchn_upcall_pending = waits == 2;
+            dom.pv.xpti = waits == 3;
+            this_cpu_var(softirq_bits) = waits == 4;
+            assert_int_equal(ways[i](), !waits);
+            this_cpu_var(softirq_bits) = 0;
+        }
+    }
+    begin(state);
+    vcpu.pv.syscall_callback = HANDLER;
+    vcpu.pv.flags |= PVF_SYSCALL_MASKS;
+    info.evtchn_upcall_pending = 1;
+    assert_true(syscall_runs_on()); /* its handler asked for events to wait */
+    begin(state);
+    assert_false(syscall_runs_on()); /* nobody handles it: the guest is dead */
+    assert_int_equal(crashes, 1);
+}
+
+/* A frame's words may begin anywhere but where the hypervisor is. */
+static void test_where_frames_may_be(void **state)
+{
+    const struct { vaddr_t va; bool ok; } at[] = {
+        { 0, true }, { 0x7ffffffffff8, true }, { HYPERVISOR_VIRT_START - 8, true }, { HYPERVISOR_VIRT_START - 1, true },
+        { HYPERVISOR_VIRT_START, false }, { HYPERVISOR_VIRT_END - 1, false }, { HYPERVISOR_VIRT_END, true }, { ~7UL, true },
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(at); i++) {
+        vaddr_t va = at[i].va;
+
+        assert_int_equal(guest_words_at(&va), at[i].ok);
+        assert_true(va == (at[i].ok ? at[i].va : 0)); /* what a CPU that guesses wrong would use */
+    }
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, vcpu_end)
@@ -494,7 +544,8 @@ int main(void)
         T(test_page_fault), T(test_traps_are_traced), T(test_who_may_use_int), T(test_where_int_returns_to),
         T(test_int_that_faults), T(test_syscall), T(test_syscall_of_32_bit_programs), T(test_sysenter), T(test_event),
         T(test_nmi), T(test_failsafe), T(test_iret_to_user), T(test_iret_to_kernel), T(test_iret_in_syscall),
-        T(test_iret_flags), T(test_iret_that_ends_the_guest),
+        T(test_iret_flags), T(test_iret_that_ends_the_guest), T(test_what_waits_is_not_passed_by),
+        T(test_where_frames_may_be),
     };
 
     return cmocka_run_group_tests(tests, host_group_setup, NULL);

@@ -29,6 +29,23 @@ static inline vaddr_t guest_va_nospec(vaddr_t va)
     return va & ~nospec_mask(va - HYPERVISOR_VIRT_START, HYPERVISOR_VIRT_END - HYPERVISOR_VIRT_START);
 }
 
+/* The hypervisor's range is this power of two, and a multiple of it begins it. */
+#define HYPERVISOR_RANGE_SHIFT 43
+_Static_assert(HYPERVISOR_VIRT_END - HYPERVISOR_VIRT_START == 1UL << HYPERVISOR_RANGE_SHIFT, "the size of the range");
+_Static_assert(HYPERVISOR_VIRT_START % (1UL << HYPERVISOR_RANGE_SHIFT) == 0, "the alignment of the range");
+
+/*
+ * Are the words from *va on, less than a page of them, outside the hypervisor's range?  For arch_guest_get and
+ * arch_guest_put.  If a CPU guesses yes while it is no, *va is 0 for it.
+ */
+static inline bool guest_words_at(vaddr_t *va)
+{
+    u64 parts_above = (*va >> HYPERVISOR_RANGE_SHIFT) - (HYPERVISOR_VIRT_START >> HYPERVISOR_RANGE_SHIFT);
+
+    *va &= ~nospec_mask(parts_above, 1);
+    return parts_above;
+}
+
 static inline int must_check guest_read(void *dst, vaddr_t va, size_t n)
 {
     return guest_range_ok(va, n) && !arch_guest_read(dst, guest_va_nospec(va), n) ? 0 : -EFAULT;

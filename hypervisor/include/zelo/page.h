@@ -94,6 +94,8 @@ struct domain *must_check page_get_any(struct page *p);
 void page_get_held(struct page *p);
 /* Drops a reference; at zero the frame leaves its owner and goes to the heap. */
 void page_put(struct page *p);
+/* The rest of page_put: a frame that is no hypervisor memory has lost a reference, and this is left of its count. */
+void page_put_last(struct page *p, u64 count);
 
 /* --- pv/page_type.c: types --- */
 /*

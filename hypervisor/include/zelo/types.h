@@ -71,6 +71,7 @@ static inline bool mfn_is_invalid(mfn_t a) { return a.n == ~0ULL; }
 #define printf_like(f, a) __attribute__((__format__(__printf__, f, a)))
 #define unused_arg __attribute__((__unused__))
 #define never_inline __attribute__((__noinline__))
+#define always_inline inline __attribute__((__always_inline__))
 #define used_symbol __attribute__((__used__))
 
 /* A linear address that the CPU takes: bits 63..47 alike (48-bit addresses; Intel SDM vol. 1, 3.3.7.1). */

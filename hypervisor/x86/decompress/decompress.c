@@ -102,7 +102,8 @@ static int decode_as_user_code(const struct format *f, const u8 *src, size_t n, 
     return rc;
 }
 
-int decompress(const u8 *src, size_t n, size_t size_hint, struct unpacked *out)
+/* Called with a stack aligned to 8 bytes; from here on it is to 16, as libraries expect it (decompress.mk). */
+__attribute__((force_align_arg_pointer)) int decompress(const u8 *src, size_t n, size_t size_hint, struct unpacked *out)
 {
     const struct format *f = format_find(src, n);
     struct sink sink = { 0 };

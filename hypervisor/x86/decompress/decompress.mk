@@ -13,6 +13,8 @@ ZNEEDS := malloc calloc free memcpy memmove memset memcmp __stack_chk_fail boot_
         _GLOBAL_OFFSET_TABLE_
 ZDIR := $(B)/hypervisor/x86/decompress
 HV_LIBS := $(ZDIR)/libs.o
+# The libraries expect what the ABI says of the stack; elsewhere 8 bytes are enough, as nothing uses SSE.
+$(ZDIR)/%.o: HV_CFLAGS += -mpreferred-stack-boundary=4
 
 $(ZDIR)/zstd_legacy.s: $(ZARCHIVES)
 	@mkdir -p $(@D)

@@ -9,6 +9,7 @@
 
 #include <zelo/nospec.h>
 #include <zelo/types.h>
+#include <arch/guest_access.h>
 #include <arch/layout.h>
 #include <arch/percpu.h>
 
@@ -137,5 +138,6 @@ size_t arch_guest_clear(vaddr_t va, size_t n);
  * seam; at a guest address it does.  0, or nonzero on a fault.
  */
 int arch_guest_cmpxchg64(vaddr_t va, u64 *expect, u64 want);
+/* Words one by one, for what happens at each system call: arch/guest_access.h. */
 
 #endif

@@ -96,5 +96,18 @@ size_t arch_guest_read(void *dst, vaddr_t va, size_t n);
 size_t arch_guest_write(vaddr_t va, const void *src, size_t n);
 size_t arch_guest_clear(vaddr_t va, size_t n);
 int arch_guest_cmpxchg64(vaddr_t va, u64 *expect, u64 want);
+static inline void arch_guest_begin(void) {}
+static inline void arch_guest_end(void) {}
+#define arch_guest_put(va, value, fault)                                          \
+    do {                                                                          \
+        u64 put_ = (value);                                                       \
+        if (arch_guest_write((vaddr_t)(va), &put_, sizeof(put_)))                 \
+            goto fault;                                                           \
+    } while (0)
+#define arch_guest_get(value, va, fault)                                          \
+    do {                                                                          \
+        if (arch_guest_read(&(value), (vaddr_t)(va), sizeof(u64)))                \
+            goto fault;                                                           \
+    } while (0)
 
 #endif
