@@ -16,6 +16,8 @@
  */
 #include "proof.h"
 
+#include <zelo/page_ref.h>
+
 #include "core/page.c"
 #include "core/domain_pages.c"
 
@@ -172,18 +174,21 @@ static struct domain *any_domain(void) { return nondet_bool() ? &a : &b; }
 
 /* --- the operations --- */
 
-static void get(void)
+static void get_by(bool (*way)(struct page *, struct domain *))
 {
     struct domain *d = any_domain();
     u64 had = mine;
 
-    if (page_get(frame, d)) {
+    if (way(frame, d)) {
         prove(mine == had + 1 && page_owner(frame) == d);
         prove(domains_held == shared(frame->count));
     } else {
         prove(mine == had);
     }
 }
+
+static void get(void) { get_by(page_get); }
+static void get_in_line(void) { get_by(page_ref_get); }
 
 static void get_any(void)
 {
@@ -205,16 +210,19 @@ static void get_held(void)
     prove(mine == had + 1 && domains_held == shared(frame->count));
 }
 
-static void put(void)
+static void put_by(void (*way)(struct page *))
 {
     u64 had = mine;
     bool was_shared = shared(frame->count);
 
     assume(had);
-    page_put(frame);
+    way(frame);
     prove(mine == had - 1);
     prove(!was_shared || (!freed && domains_held == (u64)-1));
 }
+
+static void put(void) { put_by(page_put); }
+static void put_in_line(void) { put_by(page_ref_put); }
 
 static void release(void)
 {

@@ -251,6 +251,24 @@ static void get_type(void)
     prove(rc || (type_of(frame->type) == type && (frame->type & PGT_VALIDATED)));
 }
 
+static void get_writable(void)
+{
+    u64 had = mine;
+    int rc = page_get_writable(frame);
+
+    prove(mine == had + (rc ? 0 : 1));
+    prove(rc || (type_of(frame->type) == PGT_WRITABLE && (frame->type & PGT_VALIDATED)));
+}
+
+static void put_writable(void)
+{
+    u64 had = mine;
+
+    assume(had && type_of(frame->type) == PGT_WRITABLE);
+    page_put_writable(frame);
+    prove(mine == had - 1);
+}
+
 static void get_and_type(void)
 {
     u64 type = nondet_u64(), had = mine;

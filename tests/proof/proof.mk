@@ -11,8 +11,8 @@ PROOF_SOURCE := hypervisor
 # On a machine whose Debian has no cbmc: labkit/cbmc.py.
 CBMC_BIN := $(if $(shell command -v cbmc),,$(or $(ZELO_LAB_DIR),build/lab)/cbmc/bin/)
 
-PROOFS := $(addprefix page_refs-,get get_any get_held put release take assign) \
-        $(addprefix page_types-,get_type put_type put_type_preemptible finish_undo) \
+PROOFS := $(addprefix page_refs-,get get_in_line get_any get_held put put_in_line release take assign) \
+        $(addprefix page_types-,get_type get_writable put_type put_writable put_type_preemptible finish_undo) \
         $(addprefix grant_pin-,v1_enemy v1_honest v2_enemy v2_honest) \
         $(addprefix fifo_enemy-,raise_it unmask_it) \
         $(addprefix fifo_lost-,raise unmask)
