@@ -72,7 +72,7 @@ def _parser():
     command.add_argument("family", nargs="*", help="only these: guest, linux, domu, job, memory")
     command.add_argument("--profile", dest="row", metavar="ROW",
                          help="instead tell in which of Zelo's functions the instructions of a row of the tiny guest"
-                              " go (guest.mmu_update_128)")
+                              " (guest.mmu_update_128), or of job.power_on, go")
 
     add("deb", deb, "Build the hypervisor's Debian package in build/.")
 

@@ -14,13 +14,19 @@ busybox ifconfig eth0 10.17.0.2 netmask 255.255.255.0 up
 
 fail() { busybox cat /tmp/last; echo "failed: $1"; busybox poweroff -f; busybox sleep 10; }
 
+# Between two runs: iperf3's server opens its port anew after each, and resets who came before it did.
+pause() { busybox usleep 500000; }
+
 # row NAME SHORT LONG COMMAND...: how much it does is put to the end of the command.
 row() {
     name=$1 short=$2 long=$3
     shift 3
     "$@$short" >/tmp/last 2>&1 || fail "$name"
+    pause
     /lab/mark run "$name.short" "$short" "$@$short" >>/tmp/rows 2>/tmp/last || fail "$name"
+    pause
     /lab/mark run "$name.long" "$long" "$@$long" >>/tmp/rows 2>/tmp/last || fail "$name"
+    pause
 }
 
 # disk NAME KIND SIZE SHORT LONG: so many requests, one after the other.
@@ -29,11 +35,11 @@ disk() {
         --gtod_reduce=1 --clocksource=clock_gettime --eta=never --output=/dev/null --rw="$2" --bs="$3" --number_ios=
 }
 
-# network NAME [-R]: so many bytes, over TCP.
+# network NAME [-R]: so many bytes, over TCP: many, as the sizes of windows and bursts settle late.
 network() {
     name=$1
     shift
-    row "job.network.$name" 8388608 25165824 iperf3 -c 10.17.0.1 -i 0 --logfile /dev/null "$@" -n
+    row "job.network.$name" 67108864 603979776 iperf3 -c 10.17.0.1 -i 0 --logfile /dev/null "$@" -n
 }
 
 disk read_4k randread 4k 512 1536

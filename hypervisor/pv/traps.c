@@ -285,24 +285,35 @@ void pv_return_failed(struct cpu_user_regs *regs)
 
 /* --- the way back --- */
 
-/* The frame, of which the guest kernel's stack pointer says where it is. False: the guest may not read there. */
-static always_inline bool frame_read(struct iret_context *f, vaddr_t sp)
+static never_inline void trace_iret(void)
 {
+    trace_hypercall(TRC_PV_HYPERCALL_V2, __HYPERVISOR_iret, (const u64[6]){ 0 });
+}
+
+struct iret_rest { u64 flags, cs, rflags, ss; };
+
+/*
+ * The frame that the guest kernel's stack pointer leads to. False: the guest may not read there. The two ends are
+ * read first, so that nothing has changed then, unless another vCPU changes its tables at this moment.
+ */
+static always_inline bool frame_read(struct cpu_user_regs *regs, struct iret_rest *f)
+{
+    vaddr_t sp = regs->rsp;
     const struct iret_context *from;
 
     if (unlikely(!guest_words_at(&sp)))
         return false;
     from = (const struct iret_context *)sp;
     arch_guest_begin();
-    arch_guest_get(f->rax, &from->rax, fault);
-    arch_guest_get(f->r11, &from->r11, fault);
-    arch_guest_get(f->rcx, &from->rcx, fault);
+    arch_guest_get(f->ss, &from->ss, fault);
+    arch_guest_get(regs->rax, &from->rax, fault);
+    arch_guest_get(regs->r11, &from->r11, fault);
+    arch_guest_get(regs->rcx, &from->rcx, fault);
     arch_guest_get(f->flags, &from->flags, fault);
-    arch_guest_get(f->rip, &from->rip, fault);
+    arch_guest_get(regs->rip, &from->rip, fault);
     arch_guest_get(f->cs, &from->cs, fault);
     arch_guest_get(f->rflags, &from->rflags, fault);
-    arch_guest_get(f->rsp, &from->rsp, fault);
-    arch_guest_get(f->ss, &from->ss, fault);
+    arch_guest_get(regs->rsp, &from->rsp, fault);
     arch_guest_end();
     return true;
 fault:
@@ -312,12 +323,12 @@ fault:
 
 bool pv_iret(struct cpu_user_regs *regs, struct vcpu *v)
 {
-    struct iret_context f;
+    struct iret_rest f;
     bool user;
 
     if (unlikely(trace_enabled()))
-        trace_hypercall(TRC_PV_HYPERCALL_V2, __HYPERVISOR_iret, (const u64[6]){ 0 });
-    if (unlikely(!frame_read(&f, regs->rsp))) {
+        trace_iret();
+    if (unlikely(!frame_read(regs, &f))) {
         domain_crash(v->domain, "iret frame not readable at %016lx", regs->rsp);
         return false;
     }
@@ -326,19 +337,14 @@ bool pv_iret(struct cpu_user_regs *regs, struct vcpu *v)
         domain_crash(v->domain, "iret to user mode without user page tables");
         return false;
     }
-    regs->rax = f.rax;
-    regs->rip = f.rip;
     regs->rflags = (f.rflags & RFLAGS_GUEST_MAY_SET) | RFLAGS_IF | RFLAGS_FIXED;
-    regs->rsp = f.rsp;
     if (unlikely(f.flags & VGCF_in_syscall)) {
         regs->cs = FLAT_USER_CS64;
         regs->ss = FLAT_USER_SS64;
-        regs->entry_vector = PV_SYSRET_ALLOWED;
+        regs->entry_vector = PV_SYSRET_ALLOWED; /* which leaves RCX and R11 as it does */
     } else {
         regs->cs = (u16)(f.cs | 3);
         regs->ss = (u16)(f.ss | 3);
-        regs->r11 = f.r11;
-        regs->rcx = f.rcx;
         regs->entry_vector = 0;
     }
     if (v->domain->vm_assist & (1u << VMASST_TYPE_architectural_iopl))

@@ -2,8 +2,6 @@
 """The whole jobs of domain 0: domains are made, are idle and are destroyed; a
 guest's disk and network are used. bench/jobs has the scripts that do them."""
 import dataclasses
-import lzma
-import struct
 
 from labkit import image, paths
 from labkit.bench import counting, guest_tools, power_on
@@ -37,20 +35,6 @@ vif = [ "bridge=xenbr0" ]
 """
 
 
-def unpacked(kernel):
-    """The ELF file in a bzImage (Documentation/arch/x86/boot.rst), beside it: only
-    power-on and `xl create` of a Linux are about unpacking it too."""
-    target = kernel.with_name(f"{kernel.name}.elf")
-    if not target.exists():
-        data = kernel.read_bytes()
-        setup = (data[0x1f1] + 1) * 512
-        offset, length = struct.unpack_from("<II", data, 0x248)
-        partial = target.with_suffix(".partial")
-        partial.write_bytes(lzma.decompress(data[setup + offset:setup + offset + length - 4]))
-        partial.rename(target)
-    return target
-
-
 def _archive(files):
     """An archive of files, as a file of another."""
     path = paths.LAB / "bench.cpio"
@@ -73,7 +57,7 @@ def _devices(dom0):
     """And for devices.sh."""
     inside = {**power_on.program("mark"), **guest_tools.files("fio"), **guest_tools.files("iperf3"),
               "lab/in-guest": (script("in_guest.sh"), 0o755)}
-    return {**guest_tools.files("iperf3"), "lab/vmlinux": unpacked(dom0.kernel.image).read_bytes(),
+    return {**guest_tools.files("iperf3"), "lab/vmlinux": power_on.unpacked(dom0.kernel.image).read_bytes(),
             "lab/devices.cfg": DEVICES.encode(),
             "lab/tools.cpio": _archive(inside), "lab/commands": script("devices.sh"), **guest_tools.ram_disk(dom0)}
 
@@ -86,7 +70,7 @@ def _run(kind, group):
     dom0 = image.Dom0()
     files = {**power_on.program("mark"), **GROUPS[group](dom0)}
     step(f"measuring {group} under {kind}")
-    made = power_on.machine(kind, kernel=unpacked(dom0.kernel.image), files=files, memory=MEMORY,
+    made = power_on.machine(kind, kernel=power_on.unpacked(dom0.kernel.image), files=files, memory=MEMORY,
                             dom0_memory=DOM0_MEMORY, kernel_args="quiet")
     with made as booted:
         match, _ = booted.console.wait(r"^=lab-exit (\d+)=", power_on.SECONDS)

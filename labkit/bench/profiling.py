@@ -41,7 +41,10 @@ def by_function(out, number):
 
 def text(name):
     """Where power-on, or one operation of guests/bench, on Zelo goes: instructions and function, the most first."""
-    out, said = (power_on if name == power_on.ROW else guest).run("zelo", options)
+    if name in (power_on.ROW, power_on.UNPACKED):
+        out, said = power_on.run("zelo", options, name)
+    else:
+        out, said = guest.run("zelo", options)
     names = counting.SAID.findall(said)
     for number, (each, repeats) in enumerate(names):
         if each == name:
