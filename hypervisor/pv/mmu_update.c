@@ -136,6 +136,7 @@ static inline int update_one(struct update *u, const struct mmu_update *r)
 /* Works through the list; *done counts what succeeded. 0, -E_PREEMPTED with work left, or the first error. */
 static int update_list(struct update *u, vaddr_t list, u32 count, u32 *done)
 {
+    const struct vcpu *v = current;
     struct mmu_update req[BATCH];
 
     while (*done < count) {
@@ -149,7 +150,7 @@ static int update_list(struct update *u, vaddr_t list, u32 count, u32 *done)
             if (rc)
                 return rc;
             ++*done;
-            if (unlikely(pt_undo_pending(current)))
+            if (unlikely(pt_undo_pending(v)))
                 return -E_PREEMPTED;
         }
         if (*done < count && hypercall_should_preempt())
