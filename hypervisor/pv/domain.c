@@ -12,6 +12,7 @@ int pv_domain_init(struct domain *d)
 
     spin_lock_init(&d->pv.pt_lock, LOCK_PAGE_TABLES);
     d->pv.xpti = d->is_privileged ? speculation.xpti_dom0 : speculation.xpti_domu;
+    d->pv.cr3_indirect = d->pv.xpti;
     d->pv.l1tf = d->is_privileged ? speculation.l1tf_dom0 : speculation.l1tf_domu;
     rc = perdomain_init(d);
     if (rc)

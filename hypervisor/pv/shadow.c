@@ -277,6 +277,7 @@ int shadow_enable(struct domain *d)
     }
     pt_lock(d);
     WRITE_ONCE(d->pv.shadow, s);
+    d->pv.cr3_indirect = true;
     roots_make(d);
     pt_unlock(d);
     return 0;
@@ -295,6 +296,7 @@ void shadow_disable(struct domain *d)
         frame_to_heap(p);
     }
     WRITE_ONCE(d->pv.shadow, NULL);
+    d->pv.cr3_indirect = d->pv.xpti;
     pt_unlock(d);
     spares_drop(s);
     mem_free(s);

@@ -184,6 +184,13 @@ void pv_software_interrupt(struct cpu_user_regs *regs, unsigned vector, bool rip
     inject(vector, false, 0);
 }
 
+/* Where the guest's stack is used and a fault may need a new shadow table, whose frame may have to be flushed. */
+static inline void irqs_for_shadow(const struct vcpu *v)
+{
+    if (unlikely(v->domain->pv.cr3_indirect))
+        arch_irq_enable();
+}
+
 /* --- system calls of guest user mode --- */
 
 bool pv_syscall_from_user(struct cpu_user_regs *regs, struct vcpu *v)
@@ -192,6 +199,7 @@ bool pv_syscall_from_user(struct cpu_user_regs *regs, struct vcpu *v)
         domain_crash(v->domain, "system call without a handler");
         return false;
     }
+    irqs_for_shadow(v);
     pv_toggle_mode(v);
     return bounce_in_kernel(v, regs, v->pv.kernel_sp, false,
                             &(struct bounce){ .handler = v->pv.syscall_callback,
@@ -328,6 +336,7 @@ bool pv_iret(struct cpu_user_regs *regs, struct vcpu *v)
 
     if (unlikely(trace_enabled()))
         trace_iret();
+    irqs_for_shadow(v);
     if (unlikely(!frame_read(regs, &f))) {
         domain_crash(v->domain, "iret frame not readable at %016lx", regs->rsp);
         return false;

@@ -31,8 +31,8 @@ void pv_software_interrupt(struct cpu_user_regs *regs, unsigned vector, bool rip
 
 /*
  * Called by x86/entry.S with the frame at the stack's top: system calls of user mode, an IRET that faulted.
- * The first two, interrupts off, change no register of the guest that C functions keep, and tell whether it may run
- * at once (pv_may_run_at_once).  pv_iret is HYPERVISOR_iret (<xen/arch-x86/xen-x86_64.h>): the frame that it leaves
+ * The first two are called with interrupts off, change no register of the guest that C functions keep, and tell
+ * whether it may run at once (pv_may_run_at_once).  pv_iret is HYPERVISOR_iret (<xen/arch-x86/xen-x86_64.h>): the frame that it leaves
  * by is on the guest kernel's stack.
  */
 bool pv_syscall_from_user(struct cpu_user_regs *regs, struct vcpu *v);
@@ -46,10 +46,10 @@ static inline bool pv_nothing_waits(const struct vcpu *v)
 {
     return likely(!softirq_pending()) && likely(!atomic_read(&v->pv.nmi_pending)) && !vcpu_event_deliverable(v);
 }
-/* Nor a copy of its root to be made: the guest needs no guest_exit_work (x86/guest_exit.c). */
+/* Nor a copy of its root to be made, nor are interrupts on: the guest needs no guest_exit_work (x86/guest_exit.c). */
 static inline bool pv_may_run_at_once(const struct vcpu *v)
 {
-    return pv_nothing_waits(v) && !v->domain->pv.xpti;
+    return pv_nothing_waits(v) && !v->domain->pv.cr3_indirect;
 }
 
 void pv_deliver_event(struct vcpu *v);

@@ -24,23 +24,31 @@
 
 /* --- CR3 --- */
 
-/* The mode's root, or its shadow: every root of a domain in log-dirty mode has one (pv/roots.c). */
-static u64 mode_cr3(const struct vcpu *v)
+static mfn_t mode_root(const struct vcpu *v)
 {
-    mfn_t root = v->pv.flags & PVF_KERNEL ? v->pv.root_kernel : v->pv.root_user;
-
-    if (unlikely(v->domain->pv.shadow))
-        return (u64)mfn_to_page(root)->pt.shadow << PAGE_SHIFT;
-    return root.n << PAGE_SHIFT;
+    return v->pv.flags & PVF_KERNEL ? v->pv.root_kernel : v->pv.root_user;
 }
 
-/* Without XPTI there is nothing to tell the ways in and out: v, or none, was current before. */
-void pv_load_cr3(struct vcpu *v)
+/*
+ * In log-dirty mode every root has a shadow (pv/roots.c).  With XPTI the ways in and out have to be told; without
+ * there is nothing to tell them: v, or none, was current before.
+ */
+static never_inline void load_cr3_indirect(struct vcpu *v)
 {
-    v->pv.cr3 = mode_cr3(v);
-    if (unlikely(v->domain->pv.xpti))
+    if (v->domain->pv.shadow)
+        v->pv.cr3 = (u64)mfn_to_page(mode_root(v))->pt.shadow << PAGE_SHIFT;
+    if (v->domain->pv.xpti)
         xpti_set_cr3(v);
     write_cr3(v->pv.cr3);
+}
+
+void pv_load_cr3(struct vcpu *v)
+{
+    v->pv.cr3 = mode_root(v).n << PAGE_SHIFT;
+    if (unlikely(v->domain->pv.cr3_indirect))
+        load_cr3_indirect(v);
+    else
+        write_cr3(v->pv.cr3);
 }
 
 void pv_load_ldt(struct vcpu *v)

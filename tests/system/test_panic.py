@@ -2,11 +2,15 @@
 """The hypervisor's own end: what a panic tells, and what becomes of the machine.
 Only Zelo has the debug key that asks for one."""
 import contextlib
+import re
 
 import pytest
 
 from labkit import image, lab
 from labkit.qemu import Machine
+
+# Some of those that lead from a debug key to its work.
+CALLS = ["debug_keys_run", "tasklet_softirq", "softirq_run"]
 
 
 @contextlib.contextmanager
@@ -38,7 +42,9 @@ def test_panic_halts(hypervisor):
         assert "'C' pressed" in text
         assert "rip " in text
         assert "CPU 0, d" in text or "CPU 1, d" in text     # and which vCPU it served
-        assert "debug_keys_run+0x" in text, text            # the stack, with names
+        # The stack, with names; where the calls return to, the last one first.
+        trace = re.findall(r"\] (\w+)\+0x", text.partition("Call trace:")[2])
+        assert [name for name in trace if name in CALLS] == CALLS, trace
         assert machine.process.poll() is None
 
 

@@ -502,7 +502,7 @@ static void test_what_waits_is_not_passed_by(void **state)
             vcpu.pv.syscall_callback = HANDLER;
             atomic_set(&vcpu.pv.nmi_pending, waits == 1);
             info.evtchn_upcall_pending = waits == 2;
-            dom.pv.xpti = waits == 3;
+            dom.pv.cr3_indirect = waits == 3;
             this_cpu_var(softirq_bits) = waits == 4;
             assert_int_equal(ways[i](), !waits);
             this_cpu_var(softirq_bits) = 0;

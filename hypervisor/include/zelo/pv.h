@@ -71,6 +71,7 @@ struct pv_domain {
     struct cpuid_policy *cpuid;         /* own; changed only while the domain has not run (domctl lock) */
     u32 pci_config_address;             /* what it wrote last to port 0xcf8; its own locking */
     bool tsc_disabled;
+    bool cr3_indirect;                  /* xpti or shadow: CR3 is more than the number of the root in use */
     bool xpti;                          /* runs without the hypervisor's mappings: x86/xpti.c */
     bool l1tf;                          /* may not have absent entries that point to RAM: pt_absent_refused */
     void *relmem_cursor; u32 relmem_phase; /* progress of pv_domain_relinquish */
