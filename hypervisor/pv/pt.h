@@ -81,7 +81,7 @@ static inline void pt_l1e_put(struct domain *d, u64 e);
 void pt_foreign_writable_put(struct page *p); /* its part for a writable mapping of another domain's frame */
 /* The same for levels 2..4, of tables of d itself. get may give -E_PREEMPTED: call again. */
 int must_check pt_upper_get(struct domain *d, u64 e, unsigned level);
-int must_check pt_upper_put(u64 e, unsigned level, bool preemptible);
+int must_check pt_upper_put(u64 e, bool preemptible);
 
 /* --- pt_update.c --- */
 #define PT_KEEP_AD (1u << 0)      /* keep the accessed and dirty bits of the old entry */
@@ -94,7 +94,7 @@ int must_check pt_upper_put(u64 e, unsigned level, bool preemptible);
  * pt_undo_pending().
  */
 int must_check pt_update(const struct pt_ctx *c, u64 *pte, unsigned level, u64 new, unsigned flags, u64 *old);
-/* The same for an L1 entry, where *old is what is there, and new is normalised and not of the same frame. */
+/* The same for an L1 entry, where *old is what is there and new is normalised: as if the frames were two. */
 int must_check pt_l1_change_frame(const struct pt_ctx *c, u64 *pte, u64 new, unsigned flags, u64 *old);
 
 /* --- walk.c --- */

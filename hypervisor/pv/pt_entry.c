@@ -60,27 +60,18 @@ int pt_upper_get(struct domain *d, u64 e, unsigned level)
 {
     const u64 refused = PTE_PWT | PTE_PCD | PTE_PSE;
     mfn_t m = pte_mfn(e);
-    struct page *p;
-    int rc;
 
     if ((e & refused) || pt_nx_refused(e) || !mfn_valid(m))
         return -EINVAL;
-    p = mfn_to_page(m);
-    if (!page_ref_get(p, d))
-        return -EINVAL;
-    rc = page_get_type(p, PT_TYPE(level - 1));
-    if (rc)
-        page_put(p);
-    return rc;
+    return page_ref_get_and_type(mfn_to_page(m), d, PT_TYPE(level - 1));
 }
 
 /* On -E_PREEMPTED the use is dropped, the reference is not: it keeps the half-undone table findable. */
-int pt_upper_put(u64 e, unsigned level, bool preemptible)
+int pt_upper_put(u64 e, bool preemptible)
 {
     struct page *p = mfn_to_page(pte_mfn(e));
     int rc;
 
-    (void)level;
     rc = page_put_type_from(p, preemptible);
     if (!rc)
         page_ref_put(p);

@@ -49,9 +49,9 @@ static int l1_update(const struct pt_ctx *c, u64 *pte, u64 new, unsigned flags, 
     return rc == PT_OTHER_FRAME ? pt_l1_change_frame(c, pte, new, flags, old) : rc;
 }
 
-static void upper_drop(u64 e, unsigned level)
+static void upper_drop(u64 e)
 {
-    if ((e & PTE_P) && pt_upper_put(e, level, true))
+    if ((e & PTE_P) && pt_upper_put(e, true))
         pt_undo_adopt(mfn_to_page(pte_mfn(e)));
 }
 
@@ -87,17 +87,17 @@ static int upper_update(struct domain *d, u64 *pte, unsigned level, u64 new, uns
         if (rc)
             return rc;
         if (unlikely(!still_a_table(pte, level))) {
-            upper_drop(new, level);
+            upper_drop(new);
             return -EINVAL;
         }
     } else if (unlikely(pt_absent_refused(d, new))) {
         return -EINVAL;
     }
     if (!pt_entry_store(d, pte, old, new, flags)) {
-        upper_drop(new, level);
+        upper_drop(new);
         return -EAGAIN;
     }
-    upper_drop(*old, level);
+    upper_drop(*old);
     return 0;
 }
 

@@ -141,7 +141,7 @@ static int upper_undo(struct page *p, u64 *table, unsigned level, bool preemptib
         p->pt.entries = (u16)--i;
         if (!(table[i] & PTE_P) || slot_is_ours(level, i))
             continue;
-        if (pt_upper_put(table[i], level, preemptible)) {
+        if (pt_upper_put(table[i], preemptible)) {
             p->pt.partial = PT_UNDOING_CHILD;
             return -E_PREEMPTED;
         }

@@ -12,15 +12,7 @@
 /* pt_lock held. 0, -EINVAL, -EBUSY, -E_PREEMPTED: call again. */
 static int root_get(struct domain *d, mfn_t m)
 {
-    struct page *p = mfn_to_page(m);
-    int rc;
-
-    if (!mfn_valid(m) || !page_ref_get(p, d))
-        return -EINVAL;
-    rc = page_get_type(p, PGT_L4);
-    if (rc)
-        page_put(p);
-    return rc;
+    return mfn_valid(m) ? page_ref_get_and_type(mfn_to_page(m), d, PGT_L4) : -EINVAL;
 }
 
 /* pt_lock held; long undoing goes to the current vCPU's pv.undo. */

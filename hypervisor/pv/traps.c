@@ -51,32 +51,35 @@ static never_inline void no_stack(const struct vcpu *v, vaddr_t handler, vaddr_t
     domain_crash(v->domain, "no stack for its own handler at %016lx: address %016lx", handler, sp);
 }
 
-/* The frame, upwards from sp. False: the guest may not write there. */
+/*
+ * The frame, upwards from sp. False: the guest may not write there. Addresses are numbers: a guest's may be anything,
+ * which a pointer may not.
+ */
 static always_inline bool frame_write(const struct vcpu *v, const struct cpu_user_regs *regs, const struct bounce *b,
                                       bool kernel, vaddr_t sp)
 {
     u8 masked = v->info->evtchn_upcall_mask;
-    u64 *w;
+    u64 rflags = guest_visible_rflags(v, regs, masked);
+    const vaddr_t word = sizeof(u64);
 
     if (unlikely(!guest_words_at(&sp)))
         return false;
-    w = (u64 *)sp;
     arch_guest_begin();
-    arch_guest_put(w++, regs->rcx, fault);
-    arch_guest_put(w++, regs->r11, fault);
+    arch_guest_put(sp, regs->rcx, fault);
+    arch_guest_put(sp += word, regs->r11, fault);
     if (b->has_error)
-        arch_guest_put(w++, b->error, fault);
+        arch_guest_put(sp += word, b->error, fault);
     if (b->has_selectors) {
-        arch_guest_put(w++, regs->ds, fault);
-        arch_guest_put(w++, regs->es, fault);
-        arch_guest_put(w++, regs->fs, fault);
-        arch_guest_put(w++, regs->gs, fault);
+        arch_guest_put(sp += word, regs->ds, fault);
+        arch_guest_put(sp += word, regs->es, fault);
+        arch_guest_put(sp += word, regs->fs, fault);
+        arch_guest_put(sp += word, regs->gs, fault);
     }
-    arch_guest_put(w++, regs->rip, fault);
-    arch_guest_put(w++, (kernel ? regs->cs & ~3u : regs->cs) | (u64)masked << 32, fault);
-    arch_guest_put(w++, guest_visible_rflags(v, regs, masked), fault);
-    arch_guest_put(w++, regs->rsp, fault);
-    arch_guest_put(w++, regs->ss, fault);
+    arch_guest_put(sp += word, regs->rip, fault);
+    arch_guest_put(sp += word, (kernel ? regs->cs & ~3u : regs->cs) | (u64)masked << 32, fault);
+    arch_guest_put(sp += word, rflags, fault);
+    arch_guest_put(sp += word, regs->rsp, fault);
+    arch_guest_put(sp += word, regs->ss, fault);
     arch_guest_end();
     return true;
 fault:
@@ -184,13 +187,6 @@ void pv_software_interrupt(struct cpu_user_regs *regs, unsigned vector, bool rip
     inject(vector, false, 0);
 }
 
-/* Where the guest's stack is used and a fault may need a new shadow table, whose frame may have to be flushed. */
-static inline void irqs_for_shadow(const struct vcpu *v)
-{
-    if (unlikely(v->domain->pv.cr3_indirect))
-        arch_irq_enable();
-}
-
 /* --- system calls of guest user mode --- */
 
 bool pv_syscall_from_user(struct cpu_user_regs *regs, struct vcpu *v)
@@ -199,7 +195,6 @@ bool pv_syscall_from_user(struct cpu_user_regs *regs, struct vcpu *v)
         domain_crash(v->domain, "system call without a handler");
         return false;
     }
-    irqs_for_shadow(v);
     pv_toggle_mode(v);
     return bounce_in_kernel(v, regs, v->pv.kernel_sp, false,
                             &(struct bounce){ .handler = v->pv.syscall_callback,
@@ -298,30 +293,22 @@ static never_inline void trace_iret(void)
     trace_hypercall(TRC_PV_HYPERCALL_V2, __HYPERVISOR_iret, (const u64[6]){ 0 });
 }
 
-struct iret_rest { u64 flags, cs, rflags, ss; };
+#define FRAME_AT(field) (sp + offsetof(struct iret_context, field))
 
-/*
- * The frame that the guest kernel's stack pointer leads to. False: the guest may not read there. The two ends are
- * read first, so that nothing has changed then, unless another vCPU changes its tables at this moment.
- */
-static always_inline bool frame_read(struct cpu_user_regs *regs, struct iret_rest *f)
+/* Half of the frame for the caller to judge, from the lowest word on. False: the guest may not read there. */
+static always_inline bool frame_read(struct iret_context *f, vaddr_t *at)
 {
-    vaddr_t sp = regs->rsp;
-    const struct iret_context *from;
+    vaddr_t sp;
 
-    if (unlikely(!guest_words_at(&sp)))
+    if (unlikely(!guest_words_at(at)))
         return false;
-    from = (const struct iret_context *)sp;
+    sp = *at;
     arch_guest_begin();
-    arch_guest_get(f->ss, &from->ss, fault);
-    arch_guest_get(regs->rax, &from->rax, fault);
-    arch_guest_get(regs->r11, &from->r11, fault);
-    arch_guest_get(regs->rcx, &from->rcx, fault);
-    arch_guest_get(f->flags, &from->flags, fault);
-    arch_guest_get(regs->rip, &from->rip, fault);
-    arch_guest_get(f->cs, &from->cs, fault);
-    arch_guest_get(f->rflags, &from->rflags, fault);
-    arch_guest_get(regs->rsp, &from->rsp, fault);
+    arch_guest_get(f->rax, FRAME_AT(rax), fault);
+    arch_guest_get(f->flags, FRAME_AT(flags), fault);
+    arch_guest_get(f->cs, FRAME_AT(cs), fault);
+    arch_guest_get(f->rflags, FRAME_AT(rflags), fault);
+    arch_guest_get(f->ss, FRAME_AT(ss), fault);
     arch_guest_end();
     return true;
 fault:
@@ -329,15 +316,29 @@ fault:
     return false;
 }
 
-bool pv_iret(struct cpu_user_regs *regs, struct vcpu *v)
+/* The other half, for the registers as it is. Fails only if another vCPU changes their tables at this moment. */
+static always_inline bool frame_read_rest(struct cpu_user_regs *regs, vaddr_t sp)
 {
-    struct iret_rest f;
+    arch_guest_begin();
+    arch_guest_get(regs->r11, FRAME_AT(r11), fault);
+    arch_guest_get(regs->rcx, FRAME_AT(rcx), fault);
+    arch_guest_get(regs->rip, FRAME_AT(rip), fault);
+    arch_guest_get(regs->rsp, FRAME_AT(rsp), fault);
+    arch_guest_end();
+    return true;
+fault:
+    arch_guest_end();
+    return false;
+}
+
+/* False: the guest is dead now. */
+static always_inline bool iret(struct cpu_user_regs *regs, struct vcpu *v)
+{
+    struct iret_context f;
+    vaddr_t sp = regs->rsp;
     bool user;
 
-    if (unlikely(trace_enabled()))
-        trace_iret();
-    irqs_for_shadow(v);
-    if (unlikely(!frame_read(regs, &f))) {
+    if (unlikely(!frame_read(&f, &sp))) {
         domain_crash(v->domain, "iret frame not readable at %016lx", regs->rsp);
         return false;
     }
@@ -346,6 +347,11 @@ bool pv_iret(struct cpu_user_regs *regs, struct vcpu *v)
         domain_crash(v->domain, "iret to user mode without user page tables");
         return false;
     }
+    if (unlikely(!frame_read_rest(regs, sp))) {
+        domain_crash(v->domain, "iret frame not readable at %016lx", sp);
+        return false;
+    }
+    regs->rax = f.rax;
     regs->rflags = (f.rflags & RFLAGS_GUEST_MAY_SET) | RFLAGS_IF | RFLAGS_FIXED;
     if (unlikely(f.flags & VGCF_in_syscall)) {
         regs->cs = FLAT_USER_CS64;
@@ -362,14 +368,22 @@ bool pv_iret(struct cpu_user_regs *regs, struct vcpu *v)
     v->info->evtchn_upcall_mask = !(f.rflags & RFLAGS_IF);
     if (user)
         pv_toggle_mode(v);
-    return pv_may_run_at_once(v);
+    return true;
 }
 
+bool pv_iret(struct cpu_user_regs *regs, struct vcpu *v)
+{
+    if (unlikely(trace_enabled()))
+        trace_iret();
+    return iret(regs, v) && pv_may_run_at_once(v);
+}
+
+/* As a call in a list, and by INT 0x82. */
 long do_iret(const struct hypercall_args *a)
 {
     struct cpu_user_regs *regs = guest_regs();
 
     (void)a;
-    pv_iret(regs, current);
+    (void)iret(regs, current);
     return (long)regs->rax;
 }

@@ -30,10 +30,9 @@ int must_check pv_set_trap(struct vcpu *v, const struct trap_info *ti);
 void pv_software_interrupt(struct cpu_user_regs *regs, unsigned vector, bool rip_is_past);
 
 /*
- * Called by x86/entry.S with the frame at the stack's top: system calls of user mode, an IRET that faulted.
- * The first two are called with interrupts off, change no register of the guest that C functions keep, and tell
- * whether it may run at once (pv_may_run_at_once).  pv_iret is HYPERVISOR_iret (<xen/arch-x86/xen-x86_64.h>): the frame that it leaves
- * by is on the guest kernel's stack.
+ * Called by x86/entry.S with the frame at the stack's top: system calls of user mode, HYPERVISOR_iret
+ * (<xen/arch-x86/xen-x86_64.h>), an IRET that faulted.  The first two are called with interrupts off, change no
+ * register of the guest that C functions keep, and tell whether it may run at once (pv_may_run_at_once).
  */
 bool pv_syscall_from_user(struct cpu_user_regs *regs, struct vcpu *v);
 bool pv_iret(struct cpu_user_regs *regs, struct vcpu *v);
@@ -46,7 +45,7 @@ static inline bool pv_nothing_waits(const struct vcpu *v)
 {
     return likely(!softirq_pending()) && likely(!atomic_read(&v->pv.nmi_pending)) && !vcpu_event_deliverable(v);
 }
-/* Nor a copy of its root to be made, nor are interrupts on: the guest needs no guest_exit_work (x86/guest_exit.c). */
+/* Nor is a copy of its root to be made: the guest needs no guest_exit_work (x86/guest_exit.c). */
 static inline bool pv_may_run_at_once(const struct vcpu *v)
 {
     return pv_nothing_waits(v) && !v->domain->pv.cr3_indirect;

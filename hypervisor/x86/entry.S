@@ -428,12 +428,8 @@ exit_with_kept_registers:
         incq    %rax
         cmpq    $1, %rax
         ja      1f
-        jmp     2f
-
-        /* And RIP is a handler's, which no guest may set to a non-canonical address, its RCX and R11 on the frame. */
-exit_to_handler:
-        SPEC_LEAVE
-2:      addq    $REG_r11, %rsp
+exit_by_sysret:
+        addq    $REG_r11, %rsp
         RESTORE_UNKEPT
         SPEC_CLEAR_BUFFERS
         movq    8(%rsp), %rcx
@@ -450,6 +446,11 @@ guest_sysret:
 guest_iret:
         iretq
         EX_TABLE guest_iret, guest_iret_fault
+
+        /* As exit_with_kept_registers, but RIP is a handler's: no guest may set one that is not canonical. */
+exit_to_handler:
+        SPEC_LEAVE
+        jmp     exit_by_sysret
 
         /* The guest's frame was bad: RSP points to it, the other registers are the guest's again. */
 guest_iret_fault:

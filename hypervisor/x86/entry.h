@@ -56,7 +56,7 @@ void trap_machine_check(struct cpu_user_regs *regs);
  * no hypercall changes its own vCPU's, and after a switch it does not return.
  */
 void hypercall_from_kernel(struct cpu_user_regs *regs);
-void guest_exit_work(void), guest_exit_again(void); /* and pv_*_from_user, pv_return_failed of pv/traps.h */
+void guest_exit_work(void), guest_exit_again(void); /* and what pv/traps.h names */
 #endif
 
 #endif

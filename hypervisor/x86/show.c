@@ -53,7 +53,9 @@ static vaddr_t stack_end(vaddr_t sp)
 {
     vaddr_t main_end = (vaddr_t)guest_regs(), main_start = main_end & ~(STACK_SIZE - 1);
 
-    return sp >= main_start + (STACK_GUARD_PAGE + 1) * PAGE_SIZE && sp < main_end ? main_end : ALIGN_UP(sp + 1, PAGE_SIZE);
+    if (sp >= main_start + (STACK_GUARD_PAGE + 1) * PAGE_SIZE && sp < main_end)
+        return main_end;
+    return ALIGN_UP(sp + 1, PAGE_SIZE);
 }
 
 /*

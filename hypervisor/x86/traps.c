@@ -174,7 +174,7 @@ static no_return void trap_fatal(const struct cpu_user_regs *regs, const char *w
              regs->entry_vector == TRAP_PF ? read_cr2() : regs->rip);
 }
 
-/* A copy to or from a guest that runs on shadow tables; with SMAP on, only such copies have AC set. */
+/* A copy to or from a guest that runs on shadow tables; with SMAP on, AC is set for them alone. */
 static bool shadow_fault_in_hypervisor(const struct cpu_user_regs *regs)
 {
     u32 error = regs->error_code;

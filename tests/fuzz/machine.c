@@ -78,6 +78,12 @@ void log_guest(enum log_level level, const char *fmt, ...)
     va_end(ap);
 }
 
+/* --- hypercalls of x86/, which any list of calls may name --- */
+
+long do_physdev_op(const struct hypercall_args *a) { (void)a; return -ENOSYS; }
+long do_physdev_op_compat(const struct hypercall_args *a) { (void)a; return -ENOSYS; }
+long do_platform_op(const struct hypercall_args *a) { (void)a; return -ENOSYS; }
+
 /* --- the CPU's own state of a vCPU: remembered in pv_vcpu, or not at all --- */
 
 bool pv_guest_kernel_mode(const struct vcpu *v, const struct cpu_user_regs *regs)

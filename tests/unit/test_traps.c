@@ -518,12 +518,38 @@ static void test_what_waits_is_not_passed_by(void **state)
     assert_int_equal(crashes, 1);
 }
 
+/* A guest's stack pointer may be anything: its domain dies of it, or nothing happens. */
+static void test_stack_pointers_of_all_kinds(void **state)
+{
+    const vaddr_t all[] = { 0, 1, 7, 0x1000, HYPERVISOR_VIRT_START - 8, HYPERVISOR_VIRT_START, NON_CANONICAL, ~0UL - 70,
+                            ~7UL, ~0UL };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
+        begin(state);
+        regs->rsp = all[i];
+        assert_false(pv_iret(regs, &vcpu));
+        assert_int_equal(crashes, 1);
+        assert_true(regs->rsp == all[i]);
+        begin(state);
+        in_user_mode();
+        vcpu.pv.syscall_callback = HANDLER;
+        vcpu.pv.kernel_sp = all[i];
+        assert_false(pv_syscall_from_user(regs, &vcpu));
+        assert_int_equal(crashes, 1);
+        begin(state);
+        set_handler(UD, 0);
+        regs->rsp = all[i];
+        pv_inject_trap(UD, -1);
+        assert_int_equal(crashes, 1);
+    }
+}
+
 /* A frame's words may begin anywhere but where the hypervisor is. */
 static void test_where_frames_may_be(void **state)
 {
     const struct { vaddr_t va; bool ok; } at[] = {
-        { 0, true }, { 0x7ffffffffff8, true }, { HYPERVISOR_VIRT_START - 8, true }, { HYPERVISOR_VIRT_START - 1, true },
-        { HYPERVISOR_VIRT_START, false }, { HYPERVISOR_VIRT_END - 1, false }, { HYPERVISOR_VIRT_END, true }, { ~7UL, true },
+        { 0, true }, { 0x7ffffffffff8, true }, { HYPERVISOR_VIRT_START - 1, true }, { HYPERVISOR_VIRT_START, false },
+        { HYPERVISOR_VIRT_END - 1, false }, { HYPERVISOR_VIRT_END, true }, { ~7UL, true },
     };
 
     (void)state;
@@ -545,7 +571,7 @@ int main(void)
         T(test_int_that_faults), T(test_syscall), T(test_syscall_of_32_bit_programs), T(test_sysenter), T(test_event),
         T(test_nmi), T(test_failsafe), T(test_iret_to_user), T(test_iret_to_kernel), T(test_iret_in_syscall),
         T(test_iret_flags), T(test_iret_that_ends_the_guest), T(test_what_waits_is_not_passed_by),
-        T(test_where_frames_may_be),
+        T(test_stack_pointers_of_all_kinds), T(test_where_frames_may_be),
     };
 
     return cmocka_run_group_tests(tests, host_group_setup, NULL);

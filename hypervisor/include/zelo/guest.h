@@ -35,8 +35,9 @@ _Static_assert(HYPERVISOR_VIRT_END - HYPERVISOR_VIRT_START == 1UL << HYPERVISOR_
 _Static_assert(HYPERVISOR_VIRT_START % (1UL << HYPERVISOR_RANGE_SHIFT) == 0, "the alignment of the range");
 
 /*
- * Are the words from *va on, less than a page of them, outside the hypervisor's range?  For arch_guest_get and
- * arch_guest_put.  If a CPU guesses yes while it is no, *va is 0 for it.
+ * May the words from *va on, less than a page of them, be tried with arch_guest_get and arch_guest_put, the lowest
+ * one first?  Below the hypervisor's range only addresses lie that are not canonical, so that one that reaches into
+ * it fails at its lowest word.  If a CPU guesses yes while it is no, *va is 0 for it.
  */
 static inline bool guest_words_at(vaddr_t *va)
 {

@@ -6,6 +6,7 @@
 #ifndef ZELO_PAGE_REF_H
 #define ZELO_PAGE_REF_H
 
+#include <zelo/errno.h>
 #include <zelo/page.h>
 
 /* Is the frame's owner d?  The caller holds a reference, or a lock that keeps the frame where it is. */
@@ -35,6 +36,19 @@ static inline bool must_check page_ref_get(struct page *p, struct domain *d)
         return true;
     page_put(p);
     return false;
+}
+
+/* page_get_and_type */
+static inline int must_check page_ref_get_and_type(struct page *p, struct domain *d, u64 type)
+{
+    int rc;
+
+    if (!page_ref_get(p, d))
+        return -EINVAL;
+    rc = page_get_type(p, type);
+    if (unlikely(rc))
+        page_put(p);
+    return rc;
 }
 
 /* page_put */

@@ -38,12 +38,12 @@ static inline void arch_guest_end(void) { ARCH_SMAP_SITE(SMAP_CLAC); }
 #define ARCH_EX_TABLE(fault) ".pushsection .ex_table, \"a\"; .quad 1b, %l[" #fault "]; .popsection"
 /* One u64 at an address that guest_words_at (zelo/guest.h) accepted; on a fault goes to the label. */
 #define arch_guest_put(va, value, fault) \
-    __asm__ goto("1: movq %1, %0; " ARCH_EX_TABLE(fault) : "=m"(*(u64 *)(va)) : "r"((u64)(value)) :: fault)
+    __asm__ volatile goto("1: movq %1, %0; " ARCH_EX_TABLE(fault) : "=m"(*(u64 *)(va)) : "r"((u64)(value)) :: fault)
 /* The scalar in between is for gcc 12, which does not survive a member of a structure as an asm goto's output. */
 #define arch_guest_get(value, va, fault)                                                           \
     do {                                                                                           \
         u64 got_;                                                                                  \
-        __asm__ goto("1: movq %1, %0; " ARCH_EX_TABLE(fault) : "=r"(got_) : "m"(*(const u64 *)(va)) :: fault); \
+        __asm__ volatile goto("1: movq %1, %0; " ARCH_EX_TABLE(fault) : "=r"(got_) : "m"(*(const u64 *)(va)) :: fault); \
         (value) = got_;                                                                            \
     } while (0)
 
