@@ -33,12 +33,14 @@ else
 fi
 /bin/busybox poweroff -f
 """
+# Xen would else emulate RDTSC, as this machine's TSC is not said to be invariant; and Linux reads it in each system call.
 DOMU_CONFIG = f"""name = "bench"
 memory = {MEMORY}
 vcpus = 1
 kernel = "/boot/vmlinuz"
 ramdisk = "/lab/bench-initrd"
 extra = "console=hvc0 quiet norandmaps"
+tsc_mode = "native"
 """
 # `xl create -F` waits until the domain is gone, and does nothing meanwhile.
 DOMU_COMMANDS = """xl create -F /lab/bench.cfg >/tmp/xl 2>&1 || cat /tmp/xl
