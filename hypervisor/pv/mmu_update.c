@@ -23,17 +23,21 @@ struct update {
     bool l1;            /* it is an L1 table */
 };
 
-static int table_select(struct update *u, u64 mfn)
+/* Makes the frame of this machine address u's, unless it is. */
+static int table_select(struct update *u, paddr_t ma)
 {
-    struct page *p = mfn_to_page(MFN(mfn));
+    mfn_t m = MFN(PFN_DOWN(ma));
+    struct page *p = mfn_to_page(m);
 
-    if (!mfn_valid(MFN(mfn)) || !page_ref_get(p, u->c.table_owner))
+    if (u->page && !PFN_DOWN(u->ma ^ ma))
+        return 0;
+    if (!mfn_valid(m) || !page_ref_get(p, u->c.table_owner))
         return -EINVAL;
     if (u->page)
         page_ref_put(u->page);
     u->page = p;
-    u->ma = mfn << PAGE_SHIFT;
-    u->entries = mfn_to_virt(MFN(mfn));
+    u->ma = m.n << PAGE_SHIFT;
+    u->entries = mfn_to_virt(m);
     return 0;
 }
 
@@ -59,11 +63,9 @@ static int entry_write(struct update *u, paddr_t ma, u64 val, unsigned flags)
 
     if (ma % sizeof(u64))
         return -EINVAL;
-    if (!u->page || PFN_DOWN(u->ma ^ ma)) {
-        rc = table_select(u, PFN_DOWN(ma));
-        if (rc)
-            return rc;
-    }
+    rc = table_select(u, ma);
+    if (rc)
+        return rc;
     entry = (u64 *)(u->entries + (ma & PAGE_OFFSET_MASK));
     type = READ_ONCE(u->page->type); /* a table type stays while pt_lock is held */
     if (likely((type & PGT_VALIDATED) && PT_LEVEL(type) - 1 < 4))
@@ -112,7 +114,7 @@ static bool table_enter(struct update *u, u64 ptr)
 
     if ((ptr & ~(u64)MMU_PT_UPDATE_PRESERVE_AD) % sizeof(u64))
         return false;
-    if ((!u->page || PFN_DOWN(u->ma ^ ptr)) && table_select(u, PFN_DOWN(ptr)))
+    if (table_select(u, ptr))
         return false;
     type = atomic_read(&u->page->type); /* a table type stays while pt_lock is held */
     u->l1 = (type & (PGT_TYPE_MASK | PGT_VALIDATED)) == (PGT_L1 | PGT_VALIDATED);
