@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LAB = pathlib.Path(os.environ.get("ZELO_LAB_DIR", ROOT / "build" / "lab")).resolve()
@@ -13,6 +14,14 @@ ZELO = ROOT / "build" / "zelo.elf"
 ZELO_DEBUG = ROOT / "build" / "debug" / "zelo.elf"
 ZELO_GZ = ROOT / "build" / "zelo.gz"
 ZELO_SYMBOLS = ROOT / "build" / "zelo.syms"
+
+
+@contextlib.contextmanager
+def scratch():
+    """A directory for a while, beside what is kept."""
+    LAB.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=LAB) as made:
+        yield pathlib.Path(made)
 
 
 @contextlib.contextmanager

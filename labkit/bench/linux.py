@@ -5,8 +5,6 @@ Debian kernel, the same initrd and as much memory everywhere.
 Nothing comes into these machines once they run, from a serial line, a disk or
 the network, and so nothing comes at another time in another run."""
 import dataclasses
-import pathlib
-import tempfile
 
 from labkit import image, lab, paths
 from labkit.bench import counting, small_root
@@ -87,15 +85,13 @@ def _run(kind, prefix, **settings):
 
 def measure(kind):
     """Linux, `native` or as domain 0 of `xen` or `zelo`."""
-    paths.LAB.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=paths.LAB) as scratch:
-        return _run(kind, "linux", dom0_memory=MEMORY, initrd=_initrd(pathlib.Path(scratch)))
+    with paths.scratch() as scratch:
+        return _run(kind, "linux", dom0_memory=MEMORY, initrd=_initrd(scratch))
 
 
 def measure_domu(kind):
     """A domU of `xen` or `zelo`, while domain 0 waits for its end."""
-    paths.LAB.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=paths.LAB) as scratch:
-        files = {"lab/bench-initrd": _initrd(pathlib.Path(scratch)).read_bytes(),
+    with paths.scratch() as scratch:
+        files = {"lab/bench-initrd": _initrd(scratch).read_bytes(),
                  "lab/bench.cfg": DOMU_CONFIG.encode(), "lab/commands": DOMU_COMMANDS.encode()}
     return _run(kind, "domu", dom0_memory=DOM0_MEMORY, files=files)

@@ -6,9 +6,7 @@ loader, the hypervisor and the kernel.
 Nothing comes into these machines once they run, from a serial line, a disk or
 the network, and so nothing comes at another time in another run."""
 import lzma
-import pathlib
 import struct
-import tempfile
 
 from labkit import image, lab, paths
 from labkit.bench import counting
@@ -52,9 +50,8 @@ def unpacked(kernel):
 def run(kind, plugin=counting.options, row=ROW):
     """Until the first process runs: the plugin's file, and what was said."""
     kernel = unpacked(image.Dom0().kernel.image) if row == UNPACKED else None
-    paths.LAB.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=paths.LAB) as scratch:
-        initrd = pathlib.Path(scratch) / "mark.cpio"
+    with paths.scratch() as scratch:
+        initrd = scratch / "mark.cpio"
         image.overlay(initrd, program("mark"))
         # The kernel hands what it does not know to the first process, mark (bench/jobs/mark.c), as its environment.
         with machine(kind, plugin, started=True, kernel=kernel, initrd=initrd,
