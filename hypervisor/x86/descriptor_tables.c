@@ -35,7 +35,7 @@ _Static_assert(sizeof(struct tss) == 104, "Intel SDM vol. 3, 7.7");
 u64 *cpu_gdt_page[MAX_CPUS];
 
 /* What the CPU itself reads on its way in lies apart: under XPTI it is mapped while a guest runs (x86/xpti.c). */
-#define ENTRY_DATA __attribute__((__section__(".entry.data")))
+#define ENTRY_DATA __attribute__((__section__(".bss.entry")))
 static struct gate idt[256] aligned_to(16) ENTRY_DATA; /* the same for all CPUs; written before the first guest runs */
 static u64 boot_gdt[PAGE_SIZE / 8] aligned_to(4096);
 static struct tss cpu_tss[MAX_CPUS] ENTRY_DATA;

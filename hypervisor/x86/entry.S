@@ -182,6 +182,9 @@
         SPEC_END
         .endm
 
+verw_selector:
+        .word   SEL_KERNEL_DS           /* any that can be written to */
+
 /* --- the 256 gates --- */
 
         .balign 16
@@ -580,12 +583,10 @@ fxrstor_safe:
         EX_TABLE 71b, 72b
 
         /* Each CPU's: the guest's RSP for a moment, and the end of the frame at its stack's top. */
-        .section .entry.data, "aw", @progbits
+        .section .bss.entry, "aw", @nobits
         .balign 64
         .globl  syscall_stacks
 syscall_stacks:
         .skip   16 * ENTRY_MAX_CPUS
-verw_selector:
-        .word   SEL_KERNEL_DS           /* any that can be written to */
 
         .section .note.GNU-stack, "", @progbits

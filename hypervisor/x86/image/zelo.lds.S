@@ -62,10 +62,6 @@ SECTIONS
     __data_start = .;
     .data : AT(ADDR(.data) - IMAGE_VIRT_START + IMAGE_PHYS_START)
     {
-        __entry_data_start = .;
-        *(.entry.data)
-        . = ALIGN(4096);
-        __entry_data_end = .;
         *(.data .data.*)
         . = ALIGN(64);
         __percpu_start = .;
@@ -76,6 +72,11 @@ SECTIONS
     .bss (NOLOAD) : AT(ADDR(.bss) - IMAGE_VIRT_START + IMAGE_PHYS_START)
     {
         *(.bss.boot)
+        . = ALIGN(4096);
+        __entry_data_start = .;
+        *(.bss.entry)
+        . = ALIGN(4096);
+        __entry_data_end = .;
         *(.bss .bss.*)
         *(COMMON)
         . = ALIGN(64);
