@@ -9,7 +9,6 @@
 #include <zelo/log.h>
 
 static void (*softirq_handler[SOFTIRQ_COUNT])(void);
-DEFINE_PER_CPU(unsigned long, softirq_bits);
 
 void softirq_register(enum softirq nr, void (*fn)(void))
 {
@@ -18,19 +17,19 @@ void softirq_register(enum softirq nr, void (*fn)(void))
 
 void softirq_raise(enum softirq nr)
 {
-    atomic_set_bit(&this_cpu_var(softirq_bits), nr);
+    atomic_set_bit(this_cpu_softirqs(), nr);
 }
 
 void softirq_raise_on(unsigned cpu, enum softirq nr)
 {
     /* The bit is set before the kick is sent: the CPU sees it when it looks. */
-    if (!atomic_test_set_bit(&per_cpu(softirq_bits, cpu), nr) && cpu != this_cpu())
+    if (!atomic_test_set_bit(cpu_softirqs(cpu), nr) && cpu != this_cpu())
         cpu_kick(cpu);
 }
 
 static void softirq_handle(enum softirq nr)
 {
-    if (!atomic_test_clear_bit(&this_cpu_var(softirq_bits), nr))
+    if (!atomic_test_clear_bit(this_cpu_softirqs(), nr))
         return;
     BUG_ON(!softirq_handler[nr]);
     softirq_handler[nr]();
@@ -38,7 +37,7 @@ static void softirq_handle(enum softirq nr)
 
 static void softirq_handle_others(void)
 {
-    unsigned long pending = atomic_read(&this_cpu_var(softirq_bits)) & ~(1UL << SOFTIRQ_SCHEDULE);
+    unsigned long pending = atomic_read(this_cpu_softirqs()) & ~(1UL << SOFTIRQ_SCHEDULE);
 
     for (; pending; pending &= pending - 1)
         softirq_handle((enum softirq)__builtin_ctzl(pending));
@@ -55,6 +54,6 @@ void softirq_run(void)
 
 void softirq_run_no_schedule(void)
 {
-    while (atomic_read(&this_cpu_var(softirq_bits)) & ~(1UL << SOFTIRQ_SCHEDULE))
+    while (atomic_read(this_cpu_softirqs()) & ~(1UL << SOFTIRQ_SCHEDULE))
         softirq_handle_others();
 }

@@ -167,10 +167,7 @@ long do_nmi_op(const struct hypercall_args *a)
 /* The stack of the guest's kernel: SS and RSP on entry from its user mode. */
 long do_stack_switch(const struct hypercall_args *a)
 {
-    struct vcpu *v = current;
-
-    v->pv.kernel_ss = a->arg[0] | 3;
-    v->pv.kernel_sp = a->arg[1];
+    pv_set_kernel_stack(current, a->arg[0], a->arg[1]);
     return 0;
 }
 

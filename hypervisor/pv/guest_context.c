@@ -36,8 +36,7 @@ static void context_set_registers(struct vcpu *v, const vcpu_guest_context_t *c)
     r->rflags = (r->rflags & RFLAGS_GUEST_MAY_SET) | (c->user_regs.rflags & RFLAGS_TF) | RFLAGS_IF | RFLAGS_FIXED;
     r->entry_vector = r->error_code = 0;
     v->pv.iopl = (u32)(c->user_regs.rflags & RFLAGS_IOPL) >> RFLAGS_IOPL_SHIFT;
-    v->pv.kernel_ss = c->kernel_ss | 3;
-    v->pv.kernel_sp = c->kernel_sp;
+    pv_set_kernel_stack(v, c->kernel_ss, c->kernel_sp);
     v->pv.fs_base = c->fs_base;
     v->pv.gs_base_kernel = c->gs_base_kernel;
     v->pv.gs_base_user = c->gs_base_user;

@@ -98,7 +98,7 @@ static bool shadow_fill(struct domain *d, const struct walk *w, mfn_t root, vadd
 static bool fault_locked(struct vcpu *v, vaddr_t va, u32 *error)
 {
     struct domain *d = v->domain;
-    mfn_t root = v->pv.flags & PVF_KERNEL ? v->pv.root_kernel : v->pv.root_user;
+    mfn_t root = pv_mode_root(&v->pv);
     bool write = *error & PF_WRITE;
     struct walk w;
 

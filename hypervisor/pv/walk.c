@@ -23,7 +23,7 @@ u64 *pt_find_l1e_from(mfn_t root, vaddr_t va, struct page **table)
 
 u64 *pt_find_l1e(struct vcpu *v, vaddr_t va, struct page **table)
 {
-    return pt_find_l1e_from(v->pv.flags & PVF_KERNEL ? v->pv.root_kernel : v->pv.root_user, va, table);
+    return pt_find_l1e_from(pv_mode_root(&v->pv), va, table);
 }
 
 u64 *pt_find_entry(struct domain *d, paddr_t ma, unsigned *level, struct page **table)

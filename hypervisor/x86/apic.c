@@ -72,6 +72,14 @@ void apic_send_ipi(u32 apicid, u32 icr_low)
     arch_irq_restore(flags);
 }
 
+/* Without the other half of ICR, which the code that an NMI stopped may just have set. */
+void apic_send_self(u8 vector)
+{
+    while (!x2apic && (apic_read(APIC_ICR) & APIC_ICR_BUSY))
+        cpu_relax();
+    apic_write(APIC_ICR, APIC_ICR_SELF | vector);
+}
+
 bool apic_reaches(u32 apicid)
 {
     return x2apic || apicid <= XAPIC_ID_MAX;

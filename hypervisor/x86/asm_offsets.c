@@ -3,6 +3,8 @@
 #include <zelo/domain.h>
 #include <arch/percpu.h>
 
+#include "../pv/traps.h"
+
 #define DEFINE(name, value) __asm__ volatile("\n.ascii \"->" #name " %c0\"" ::"i"((long)(value)))
 #define REG(name, field) DEFINE(REG_##name, offsetof(struct cpu_user_regs, field))
 /* From the saved registers at the stack's top to a field of cpu_info. */
@@ -22,6 +24,7 @@ void asm_offsets(void)
     REG(rbp, rbp);
     REG(rbx, rbx);
     REG(r11, r11);
+    REG(r10, r10);
     REG(rax, rax);
     REG(rcx, rcx);
     REG(error, error_code);
@@ -40,4 +43,5 @@ void asm_offsets(void)
     DEFINE(VCPU_pv_flags, offsetof(struct vcpu, pv.flags));
     DEFINE(PVF_KERNEL_BIT, PVF_KERNEL);
     DEFINE(HYPERCALL_IRET, __HYPERVISOR_iret);
+    DEFINE(VECTOR_PAGE_FAULT, TRAP_PAGE_FAULT);
 }

@@ -24,11 +24,6 @@
 
 /* --- CR3 --- */
 
-static mfn_t mode_root(const struct vcpu *v)
-{
-    return v->pv.flags & PVF_KERNEL ? v->pv.root_kernel : v->pv.root_user;
-}
-
 /*
  * In log-dirty mode every root has a shadow (pv/roots.c).  With XPTI the ways in and out have to be told; without
  * there is nothing to tell them: v, or none, was current before.
@@ -36,7 +31,7 @@ static mfn_t mode_root(const struct vcpu *v)
 static never_inline void load_cr3_indirect(struct vcpu *v)
 {
     if (v->domain->pv.shadow)
-        v->pv.cr3 = (u64)mfn_to_page(mode_root(v))->pt.shadow << PAGE_SHIFT;
+        v->pv.cr3 = (u64)mfn_to_page(pv_mode_root(&v->pv))->pt.shadow << PAGE_SHIFT;
     if (v->domain->pv.xpti)
         xpti_set_cr3(v);
     write_cr3(v->pv.cr3);
@@ -44,7 +39,7 @@ static never_inline void load_cr3_indirect(struct vcpu *v)
 
 void pv_load_cr3(struct vcpu *v)
 {
-    v->pv.cr3 = mode_root(v).n << PAGE_SHIFT;
+    v->pv.cr3 = pv_mode_root(&v->pv).n << PAGE_SHIFT;
     if (unlikely(v->domain->pv.cr3_indirect))
         load_cr3_indirect(v);
     else

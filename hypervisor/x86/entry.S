@@ -2,7 +2,8 @@
 /*
  * Every way into the hypervisor and the way back to a guest.
  *
- * Each entry leaves a struct cpu_user_regs on the stack. From a guest it lies
+ * Each entry leaves a struct cpu_user_regs on the stack; in the shortest ones
+ * (pv/at_once.c) the registers that C functions keep are not in it. From a guest it lies
  * at the top of the CPU's stack (struct cpu_info.regs, arch/percpu.h): TSS.RSP0
  * points to its end, SYSCALL's stub (x86/descriptor_tables.c) loads the same
  * address. From the hypervisor itself it lies wherever the stack was.
@@ -21,6 +22,17 @@
         .section .entry.text, "ax", @progbits
 
         .macro SAVE_ALL
+        SAVE_UNKEPT
+        pushq   %rbx
+        pushq   %rbp
+        pushq   %r12
+        pushq   %r13
+        pushq   %r14
+        pushq   %r15
+        .endm
+
+        /* Those that C functions do not keep. */
+        .macro SAVE_UNKEPT
         pushq   %rdi
         pushq   %rsi
         pushq   %rdx
@@ -30,12 +42,16 @@
         pushq   %r9
         pushq   %r10
         pushq   %r11
-        pushq   %rbx
-        pushq   %rbp
-        pushq   %r12
-        pushq   %r13
-        pushq   %r14
-        pushq   %r15
+        .endm
+
+        /* The others, where SAVE_UNKEPT left room for them. */
+        .macro SAVE_KEPT
+        movq    %rbx, REG_rbx(%rsp)
+        movq    %rbp, REG_rbp(%rsp)
+        movq    %r12, REG_r12(%rsp)
+        movq    %r13, REG_r13(%rsp)
+        movq    %r14, REG_r14(%rsp)
+        movq    %r15, REG_r15(%rsp)
         .endm
 
         .macro RESTORE_ALL
@@ -48,9 +64,13 @@
         RESTORE_UNKEPT
         .endm
 
-        /* Those that C functions do not keep; RSP at the first of them. */
+        /* RSP at the first of them. */
         .macro RESTORE_UNKEPT
         popq    %r11
+        RESTORE_UNKEPT_BUT_R11
+        .endm
+
+        .macro RESTORE_UNKEPT_BUT_R11
         popq    %r10
         popq    %r9
         popq    %r8
@@ -97,7 +117,7 @@
 87:
         .endm
 
-        /* What a guest taught the CPU's predictors must not lead us. After SAVE_ALL; takes RAX, RCX, RDX. */
+        /* What a guest taught the CPU's predictors must not lead us. After SAVE_UNKEPT; takes RAX, RCX, RDX. */
         .macro SPEC_ENTER_PREDICTORS
         SPEC_BLOCK SPEC_IBPB
         movl    $PRED_CMD_IBPB, %eax
@@ -208,15 +228,27 @@ entry_stubs:
         .balign 16
 exception_common:
         CLEAN_FLAGS
-        SAVE_ALL
-exception_saved:
+        SAVE_UNKEPT
+        subq    $REG_r11, %rsp
         testb   $3, REG_cs(%rsp)
         jz      1f
         SPEC_ENTER
+        cmpl    $VECTOR_PAGE_FAULT, REG_vector(%rsp)
+        jne     exception_of_guest
+        movq    %cr2, %rdx
+        movq    INFO_vcpu(%rsp), %rsi
+        movq    %rsp, %rdi
+        call    pv_page_fault_at_once
+        testb   %al, %al
+        jnz     exit_to_handler
+exception_of_guest:
+        SAVE_KEPT
+exception_saved:
         movq    %rsp, %rdi
         call    trap_from_guest
         jmp     exit_to_guest
-1:      leaq    guest_iret(%rip), %rax
+1:      SAVE_KEPT
+        leaq    guest_iret(%rip), %rax
         cmpq    %rax, REG_rip(%rsp)
         je      iret_faulted
         movq    %rsp, %rdi
@@ -316,6 +348,7 @@ entry_debug:
         testb   $3, REG_cs(%rsp)
         jz      1f
         MOVE_TO_MAIN_STACK
+        SPEC_ENTER
         jmp     exception_saved
 1:      SPEC_IST_ENTER
         movq    %rsp, %rdi
@@ -356,33 +389,39 @@ entry_debug:
         pushq   %rcx
         pushq   $0
         movl    $\vector, 4(%rsp)
-        SAVE_ALL
         .endm
 
         .balign 16
 entry_syscall:
         SYSCALL_FRAME SEL_RING3_CS64, VECTOR_SYSCALL
+        SAVE_UNKEPT
+        subq    $REG_r11, %rsp
         SPEC_ENTER
         movq    INFO_vcpu(%rsp), %rsi
         movq    %rsp, %rdi
         testl   $PVF_KERNEL_BIT, VCPU_pv_flags(%rsi)
-        jz      1f
+        jz      2f
         cmpq    $HYPERCALL_IRET, REG_rax(%rsp)
-        je      2f
+        je      1f
+0:      SAVE_KEPT
         call    hypercall_from_kernel
         jmp     exit_with_kept_registers
-1:      call    pv_syscall_from_user
-        testb   %al, %al
-        jnz     exit_to_handler
-        jmp     exit_to_guest
-2:      call    pv_iret
+1:      call    pv_iret_at_once
         testb   %al, %al
         jnz     exit_with_kept_registers
+        movq    %rsp, %rdi
+        jmp     0b
+2:      call    pv_syscall_at_once
+        testb   %al, %al
+        jnz     exit_to_handler
+        SAVE_KEPT
+        call    pv_syscall_from_user
         jmp     exit_to_guest
 
         .balign 16
 entry_syscall32:
         SYSCALL_FRAME SEL_RING3_CS32, VECTOR_SYSCALL32
+        SAVE_ALL
         SPEC_ENTER
         movq    %rsp, %rdi
         call    pv_syscall32_from_user
@@ -424,24 +463,15 @@ exit_to_guest:
 exit_with_kept_registers:
         SPEC_LEAVE
         testl   $VECTOR_SYSCALL, REG_vector(%rsp)
-        jz      1f
+        jz      exit_by_iret
         /* SYSRET to a non-canonical address would fault in ring 0 on Intel. */
         movq    REG_rip(%rsp), %rax
         sarq    $47, %rax
         incq    %rax
         cmpq    $1, %rax
-        ja      1f
-exit_by_sysret:
+        jbe     exit_by_sysret
+exit_by_iret:
         addq    $REG_r11, %rsp
-        RESTORE_UNKEPT
-        SPEC_CLEAR_BUFFERS
-        movq    8(%rsp), %rcx
-        movq    24(%rsp), %r11
-        movq    32(%rsp), %rsp
-        .globl  guest_sysret
-guest_sysret:
-        sysretq
-1:      addq    $REG_r11, %rsp
         RESTORE_UNKEPT
         SPEC_CLEAR_BUFFERS
         addq    $8, %rsp
@@ -453,7 +483,14 @@ guest_iret:
         /* As exit_with_kept_registers, but RIP is a handler's: no guest may set one that is not canonical. */
 exit_to_handler:
         SPEC_LEAVE
-        jmp     exit_by_sysret
+exit_by_sysret:
+        addq    $REG_r10, %rsp
+        RESTORE_UNKEPT_BUT_R11
+        SPEC_CLEAR_BUFFERS
+        movq    8(%rsp), %rcx
+        movq    24(%rsp), %r11
+        movq    32(%rsp), %rsp
+        sysretq
 
         /* The guest's frame was bad: RSP points to it, the other registers are the guest's again. */
 guest_iret_fault:

@@ -11,11 +11,12 @@
  * The last thing, interrupts off; once more if the guest's IRET met an LDT page that had to be mapped first:
  * waiting for a lock this CPU may have served another's flush since.
  */
-void guest_exit_again(void)
+static always_inline void root_copy(const struct cpu_info *info)
 {
-    if (unlikely(cpu_info()->guest_cr3))
-        xpti_copy_root(current);
+    if (unlikely(info->guest_cr3))
+        xpti_copy_root(info->vcpu);
 }
+void guest_exit_again(void) { root_copy(cpu_info()); }
 
 /* Does one thing of what waits, which may bring up others. May switch vCPUs, and then does not return. False: nothing. */
 static bool did_one(struct vcpu *v)
@@ -45,17 +46,18 @@ static never_inline void work_off(void)
  * up until the guest runs raises an interrupt there. May switch vCPUs, and
  * then does not return here.
  */
-void guest_exit_work(void)
+static always_inline void exit_work(const struct cpu_info *info)
 {
     arch_irq_disable();
-    if (unlikely(!pv_nothing_waits(current)))
+    if (unlikely(!pv_nothing_waits(info->vcpu)))
         work_off();
-    guest_exit_again();
+    root_copy(info);
 }
+void guest_exit_work(void) { exit_work(cpu_info()); }
 
 void hypercall_from_kernel(struct cpu_user_regs *regs)
 {
     arch_irq_enable();
     hypercall_dispatch(regs);
-    guest_exit_work();
+    exit_work(cpu_info());
 }

@@ -106,8 +106,8 @@ void pv_dump_guest(struct vcpu *v)
     const struct cpu_user_regs *r = v == current ? guest_regs() : &v->pv.regs;
 
     log_guest(LOG_ERR, "d%uv%u in %s mode, vector %u, error code %04x, cr3 %016lx, cr2 %016lx\n", v->domain->id,
-              v->id, v->pv.flags & PVF_KERNEL ? "kernel" : "user", r->entry_vector, r->error_code, v->pv.cr3,
-              v->info->arch.cr2);
+              v->id, v->pv.flags & PVF_KERNEL ? "kernel" : "user", r->entry_vector, r->error_code,
+              pv_mode_root(&v->pv).n << PAGE_SHIFT, v->info->arch.cr2);
     show_gprs(log_guest, LOG_ERR, r);
     if (v != current)
         return;

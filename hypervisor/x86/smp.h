@@ -15,7 +15,7 @@ void smp_call_serve(void);
 
 /* --- smp_boot.c --- */
 unsigned smp_find_cpus(void);    /* numbers the MADT's CPUs, this one first; returns how many */
-void percpu_save_template(void); /* the very first thing */
+void percpu_begin(void); /* the very first thing */
 
 /* --- reboot.c --- */
 void reboot_room_init(void);     /* maps what a reset may need */

@@ -27,6 +27,7 @@
 unsigned nr_cpus = 1;
 u32 cpu_apicid[MAX_CPUS];
 unsigned long percpu_offset[MAX_CPUS];
+struct cpu_info *cpu_infos[MAX_CPUS];
 
 enum ap_state { AP_SILENT, AP_ALIVE, AP_UNFIT, AP_COMING, AP_ONLINE, AP_GIVEN_UP };
 /* (a) of the CPU being started; it goes on from AP_SILENT, unless the boot CPU has given it up meanwhile. */
@@ -35,8 +36,9 @@ static enum ap_state ap_state;
 /* --- per-CPU memory --- */
 
 /* The boot CPU goes on using the image's own section, so what others copy is put aside before it does. */
-void percpu_save_template(void)
+void percpu_begin(void)
 {
+    cpu_infos[0] = cpu_info();
     memcpy(__percpu_pristine, __percpu_start, (size_t)(__percpu_end - __percpu_start));
 }
 
@@ -70,6 +72,9 @@ struct cpu_info *cpu_stack_alloc(unsigned cpu)
     info = (struct cpu_info *)(vmap_stack(frames) + STACK_SIZE) - 1;
     info->cpu = cpu;
     info->percpu_offset = percpu_offset[cpu];
+    if (cpu == this_cpu()) /* it moves here from another stack */
+        info->softirqs = cpu_info()->softirqs;
+    cpu_infos[cpu] = info;
     return info;
 }
 

@@ -152,7 +152,7 @@ static void start_on_own_stack(void)
 
 void hypervisor_start(u32 magic, paddr_t info)
 {
-    percpu_save_template();
+    percpu_begin();
     console_start(boot_info_read(magic, info));
     cpu_start_control();
     memory_start();

@@ -20,13 +20,8 @@
 
 enum {
     TRAP_DE = 0, TRAP_DB = 1, TRAP_BP = 3, TRAP_OF = 4, TRAP_BR = 5, TRAP_UD = 6, TRAP_NM = 7, TRAP_DF = 8,
-    TRAP_TS = 10, TRAP_NP = 11, TRAP_SS = 12, TRAP_GP = 13, TRAP_PF = 14, TRAP_MF = 16, TRAP_AC = 17, TRAP_XM = 19,
+    TRAP_TS = 10, TRAP_NP = 11, TRAP_SS = 12, TRAP_GP = 13, TRAP_PF = TRAP_PAGE_FAULT, TRAP_MF = 16, TRAP_AC = 17, TRAP_XM = 19,
 };
-
-#define PF_PRESENT 1u
-#define PF_WRITE 2u
-#define PF_USER 4u
-#define PF_RESERVED 8u
 
 #define ERROR_IDT 2u /* the selector of an error code names a gate */
 #define ERROR_EXT 1u
@@ -82,8 +77,8 @@ static void guest_page_fault(struct cpu_user_regs *regs)
     }
     if (unlikely(current->domain->pv.shadow) && !(error & PF_RESERVED) && pv_shadow_fault(va, &error))
         return;
-    if ((error & (PF_PRESENT | PF_WRITE | PF_RESERVED)) == (PF_PRESENT | PF_WRITE) &&
-        guest_range_ok(va, 1) && pv_guest_kernel_mode(current, regs) && pv_emulate_pt_write(va, regs))
+    if (pf_write_refused(error) && guest_range_ok(va, 1) && pv_guest_kernel_mode(current, regs) &&
+        pv_emulate_pt_write(va, regs))
         return;
     pv_inject_page_fault(va, error);
 }
@@ -246,6 +241,7 @@ void trap_nmi(struct cpu_user_regs *regs)
     if (reason & 0x40)
         atomic_set_bit(&dom0->shared_info->arch.nmi_reason, _XEN_NMIREASON_io_error);
     softirq_raise(SOFTIRQ_NMI);
+    apic_send_self(VECTOR_EVENT_CHECK); /* it may have come on the way out, behind the last look at softirqs */
 }
 
 static void nmi_softirq(void)

@@ -77,9 +77,10 @@ static u8 *args_find(const struct domain *d, vaddr_t va, size_t *n)
 /* Through page tables: NULL on a fault. No lock, as no CPU takes one. */
 static u8 *frame_find(struct vcpu *v, vaddr_t va, bool write, size_t *n)
 {
-    u64 e = v->pv.cr3 & PTE_ADDR;
+    mfn_t root = pv_mode_root(&v->pv);
+    u64 e = root.n << PAGE_SHIFT;
 
-    if (!va_is_canonical(va) || !e)
+    if (!va_is_canonical(va) || mfn_is_invalid(root))
         return NULL;
     for (unsigned level = 4; level; level--) {
         const u64 *table = mfn_to_virt(pte_mfn(e));

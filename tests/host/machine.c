@@ -23,6 +23,9 @@ ns_t host_time = 1000000000;
 ns_t host_timer_deadline[HOST_CPUS];
 u64 host_kicks[HOST_CPUS];
 struct host_tlb host_tlb;
+struct host_mode host_mode;
+vaddr_t host_fault_address;
+unsigned long host_softirqs[HOST_CPUS];
 static arch_spinlock_t tlb_lock; /* several CPUs flush at a time */
 
 cpumask_t cpu_online, cpu_possible;

@@ -22,7 +22,7 @@ void pv_fpu_reset(struct vcpu *v) { memset(v->pv.fpu, 0, pv_fpu_area_size()); }
 
 void pv_load_cr3(struct vcpu *v)
 {
-    v->pv.cr3 = (v->pv.flags & PVF_KERNEL ? v->pv.root_kernel : v->pv.root_user).n << PAGE_SHIFT;
+    v->pv.cr3 = pv_mode_root(&v->pv).n << PAGE_SHIFT;
 }
 int pv_debugreg_set(struct vcpu *v, unsigned reg, u64 value)
 {

@@ -24,7 +24,7 @@ static unused_arg unsigned cr3_loads, ldt_loads;
 void pv_load_cr3(struct vcpu *v)
 {
     cr3_loads++;
-    v->pv.cr3 = (v->pv.flags & PVF_KERNEL ? v->pv.root_kernel : v->pv.root_user).n << PAGE_SHIFT;
+    v->pv.cr3 = pv_mode_root(&v->pv).n << PAGE_SHIFT;
 }
 void pv_load_ldt(struct vcpu *v) { (void)v, ldt_loads++; }
 int pv_fpu_init(struct vcpu *v) { (void)v; return 0; }

@@ -284,18 +284,18 @@ static void test_syscall(void **state)
 {
     in_user_mode();
     vcpu.pv.syscall_callback = HANDLER;
-    pv_syscall_from_user(regs, &vcpu);
+    pv_syscall_from_user();
     check_came_from_user(check_entered(HANDLER, 0));
     assert_false(info.evtchn_upcall_mask);
     begin(state);
     in_user_mode();
     vcpu.pv.syscall_callback = HANDLER;
     vcpu.pv.flags |= PVF_SYSCALL_MASKS;
-    pv_syscall_from_user(regs, &vcpu);
+    pv_syscall_from_user();
     assert_true(info.evtchn_upcall_mask);
     begin(state);
     in_user_mode();
-    pv_syscall_from_user(regs, &vcpu);
+    pv_syscall_from_user();
     assert_int_equal(crashes, 1); /* no kernel is without one */
 }
 
@@ -486,38 +486,6 @@ static void test_iret_that_ends_the_guest(void **state)
     assert_true(vcpu.pv.flags & PVF_KERNEL);
 }
 
-/* --- the way out --- */
-
-static bool syscall_runs_on(void) { in_user_mode(); return pv_syscall_from_user(regs, &vcpu); }
-static bool iret_runs_on(void) { iret_frame(); return pv_iret(regs, &vcpu); }
-
-/* Whatever is to be done before the guest runs, it is not passed by. */
-static void test_what_waits_is_not_passed_by(void **state)
-{
-    bool (*const ways[])(void) = { syscall_runs_on, iret_runs_on };
-
-    for (unsigned i = 0; i < ARRAY_SIZE(ways); i++) {
-        for (unsigned waits = 0; waits < 5; waits++) {
-            begin(state);
-            vcpu.pv.syscall_callback = HANDLER;
-            atomic_set(&vcpu.pv.nmi_pending, waits == 1);
-            info.evtchn_upcall_pending = waits == 2;
-            dom.pv.cr3_indirect = waits == 3;
-            this_cpu_var(softirq_bits) = waits == 4;
-            assert_int_equal(ways[i](), !waits);
-            this_cpu_var(softirq_bits) = 0;
-        }
-    }
-    begin(state);
-    vcpu.pv.syscall_callback = HANDLER;
-    vcpu.pv.flags |= PVF_SYSCALL_MASKS;
-    info.evtchn_upcall_pending = 1;
-    assert_true(syscall_runs_on()); /* its handler asked for events to wait */
-    begin(state);
-    assert_false(syscall_runs_on()); /* nobody handles it: the guest is dead */
-    assert_int_equal(crashes, 1);
-}
-
 /* A guest's stack pointer may be anything: its domain dies of it, or nothing happens. */
 static void test_stack_pointers_of_all_kinds(void **state)
 {
@@ -527,14 +495,14 @@ static void test_stack_pointers_of_all_kinds(void **state)
     for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
         begin(state);
         regs->rsp = all[i];
-        assert_false(pv_iret(regs, &vcpu));
+        iret();
         assert_int_equal(crashes, 1);
         assert_true(regs->rsp == all[i]);
         begin(state);
         in_user_mode();
         vcpu.pv.syscall_callback = HANDLER;
         vcpu.pv.kernel_sp = all[i];
-        assert_false(pv_syscall_from_user(regs, &vcpu));
+        pv_syscall_from_user();
         assert_int_equal(crashes, 1);
         begin(state);
         set_handler(UD, 0);
@@ -561,6 +529,25 @@ static void test_where_frames_may_be(void **state)
     }
 }
 
+/* However its size is known, nothing is copied from or to where the hypervisor is. */
+static void test_where_copies_may_be(void **state)
+{
+    const vaddr_t refused[] = { HYPERVISOR_VIRT_START - 16, HYPERVISOR_VIRT_START - 4, HYPERVISOR_VIRT_START,
+                                HYPERVISOR_VIRT_END - 8, HYPERVISOR_VIRT_END - 1, NON_CANONICAL };
+    u64 words[4] = { 0 };
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(refused); i++) {
+        volatile size_t any_size = sizeof(words);
+
+        assert_int_equal(copy_from_guest(&words, refused[i]), -EFAULT);
+        assert_int_equal(copy_to_guest(refused[i], &words), -EFAULT);
+        assert_int_equal(guest_read(words, refused[i], any_size), -EFAULT);
+        assert_int_equal(guest_write(refused[i], words, any_size), -EFAULT);
+    }
+    assert_int_equal(copy_to_guest((vaddr_t)stack, &words), 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, vcpu_end)
@@ -570,8 +557,9 @@ int main(void)
         T(test_page_fault), T(test_traps_are_traced), T(test_who_may_use_int), T(test_where_int_returns_to),
         T(test_int_that_faults), T(test_syscall), T(test_syscall_of_32_bit_programs), T(test_sysenter), T(test_event),
         T(test_nmi), T(test_failsafe), T(test_iret_to_user), T(test_iret_to_kernel), T(test_iret_in_syscall),
-        T(test_iret_flags), T(test_iret_that_ends_the_guest), T(test_what_waits_is_not_passed_by),
+        T(test_iret_flags), T(test_iret_that_ends_the_guest),
         T(test_stack_pointers_of_all_kinds), T(test_where_frames_may_be),
+        T(test_where_copies_may_be),
     };
 
     return cmocka_run_group_tests(tests, host_group_setup, NULL);

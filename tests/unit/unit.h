@@ -18,7 +18,7 @@
 #include <zelo/check.h>
 #include <zelo/softirq.h>
 
-static unused_arg bool host_softirq_pending(unsigned cpu) { return atomic_read(&per_cpu(softirq_bits, cpu)); }
+static unused_arg bool host_softirq_pending(unsigned cpu) { return atomic_read(cpu_softirqs(cpu)); }
 
 /* What the invariant checker says of the machine now; the test holds nothing that it did not give to a domain. */
 static unused_arg void assert_invariants(void)

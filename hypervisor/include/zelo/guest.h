@@ -35,24 +35,37 @@ _Static_assert(HYPERVISOR_VIRT_END - HYPERVISOR_VIRT_START == 1UL << HYPERVISOR_
 _Static_assert(HYPERVISOR_VIRT_START % (1UL << HYPERVISOR_RANGE_SHIFT) == 0, "the alignment of the range");
 
 /*
- * May the words from *va on, less than a page of them, be tried with arch_guest_get and arch_guest_put, the lowest
- * one first?  Below the hypervisor's range only addresses lie that are not canonical, so that one that reaches into
- * it fails at its lowest word.  If a CPU guesses yes while it is no, *va is 0 for it.
+ * May the bytes from *va on, a page of them at most, be tried, the lowest one first?  Below the hypervisor's range
+ * only addresses lie that are not canonical, so that one that reaches into it fails at its lowest word; what a CPU may
+ * guess there is the machine-to-phys table, which guests read as they like.  Beyond the highest address it goes on at
+ * 0, also the guest's.  If a CPU guesses yes while it is no, *va is 0 for it.
  */
 static inline bool guest_words_at(vaddr_t *va)
 {
-    u64 parts_above = (*va >> HYPERVISOR_RANGE_SHIFT) - (HYPERVISOR_VIRT_START >> HYPERVISOR_RANGE_SHIFT);
-
-    *va &= ~nospec_mask(parts_above, 1);
-    return parts_above;
+    return nospec_differ(*va >> HYPERVISOR_RANGE_SHIFT, HYPERVISOR_VIRT_START >> HYPERVISOR_RANGE_SHIFT, va);
 }
 
-static inline int must_check guest_read(void *dst, vaddr_t va, size_t n)
+/* A page at most; the copies go upwards. */
+static inline int must_check guest_read_few(void *dst, vaddr_t va, size_t n)
 {
+    return guest_words_at(&va) && !arch_guest_read(dst, va, n) ? 0 : -EFAULT;
+}
+static inline int must_check guest_write_few(vaddr_t va, const void *src, size_t n)
+{
+    return guest_words_at(&va) && !arch_guest_write(va, src, n) ? 0 : -EFAULT;
+}
+
+#define guest_is_few(n) (__builtin_constant_p(n) && (n) <= PAGE_SIZE)
+static always_inline int must_check guest_read(void *dst, vaddr_t va, size_t n)
+{
+    if (guest_is_few(n))
+        return guest_read_few(dst, va, n);
     return guest_range_ok(va, n) && !arch_guest_read(dst, guest_va_nospec(va), n) ? 0 : -EFAULT;
 }
-static inline int must_check guest_write(vaddr_t va, const void *src, size_t n)
+static always_inline int must_check guest_write(vaddr_t va, const void *src, size_t n)
 {
+    if (guest_is_few(n))
+        return guest_write_few(va, src, n);
     return guest_range_ok(va, n) && !arch_guest_write(guest_va_nospec(va), src, n) ? 0 : -EFAULT;
 }
 static inline int must_check guest_clear(vaddr_t va, size_t n)

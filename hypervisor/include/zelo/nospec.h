@@ -32,6 +32,20 @@ static inline u64 nospec_mask(u64 i, u64 n)
 #endif
 }
 
+/* Is a != b?  If not, *v is 0, also for a CPU that guesses otherwise. */
+static inline bool nospec_differ(u64 a, u64 b, u64 *v)
+{
+#if defined(__x86_64__) && !defined(__CPROVER__)
+    bool differ;
+
+    __asm__("cmpq %3, %2\n\tcmoveq %4, %1" : "=@ccne"(differ), "+r"(*v) : "r"(a), "re"(b), "r"(0UL));
+    return differ;
+#else
+    *v = a == b ? 0 : *v;
+    return a != b;
+#endif
+}
+
 /* i, or 0 if it is not below n. */
 #define array_index_nospec(i, n) ((__typeof__(i))((u64)(i) & nospec_mask((u64)(i), (u64)(n))))
 

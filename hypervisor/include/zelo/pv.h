@@ -31,8 +31,9 @@ struct pv_vcpu {
     u32 flags;                          /* PVF_ */
     u32 nmi_pending;                    /* (a) 0 or 1 */
     u32 iopl;                           /* virtual IOPL, 0..3 */
-    vaddr_t kernel_sp;
+    vaddr_t kernel_sp;                  /* and kernel_ss: pv_set_kernel_stack */
     u64 kernel_ss;
+    vaddr_t syscall_frame;              /* where a system call's frame begins on it; 0: not where one may be */
     vaddr_t event_callback, failsafe_callback, syscall_callback, syscall32_callback, sysenter_callback, nmi_callback;
     u64 fs_base, gs_base_kernel, gs_base_user; /* gs_base_kernel: the one active in kernel mode */
     u64 ctrlreg[5];                     /* virtual CR0..CR4 (2: in vcpu_info) */
@@ -54,9 +55,15 @@ struct pv_vcpu {
 
     /* Page tables; referenced and typed while here. Kernel root never invalid on a running vCPU. */
     mfn_t root_kernel, root_user;       /* L4 frames; user: MFN_INVALID if none */
-    u64 cr3;                            /* machine cr3 to load for the current mode */
+    u64 cr3;                            /* what pv_load_cr3 loaded; CR3 while it runs if cr3_indirect */
     struct page *undo;                  /* referenced; a table this vCPU's hypercall left half undone (pv/pt_undo.c) */
 };
+
+/* The root in use in the vCPU's mode. */
+static inline mfn_t pv_mode_root(const struct pv_vcpu *pv)
+{
+    return pv->flags & PVF_KERNEL ? pv->root_kernel : pv->root_user;
+}
 
 struct cpuid_policy;                    /* pv/cpuid.c */
 struct msr_policy;

@@ -19,8 +19,7 @@ enum softirq {
 void softirq_register(enum softirq nr, void (*fn)(void));
 void softirq_raise(enum softirq nr);               /* on this CPU; any context */
 void softirq_raise_on(unsigned cpu, enum softirq nr); /* kicks the CPU */
-DECLARE_PER_CPU(unsigned long, softirq_bits); /* for softirq_pending alone */
-static inline bool softirq_pending(void) { return atomic_read(&this_cpu_var(softirq_bits)); } /* on this CPU */
+static inline bool softirq_pending(void) { return atomic_read(this_cpu_softirqs()); } /* on this CPU */
 /* Runs all pending softirqs of this CPU; may switch vCPUs and then not return. */
 void softirq_run(void);
 /* Runs all but SOFTIRQ_SCHEDULE: for long work of the hypervisor itself. */

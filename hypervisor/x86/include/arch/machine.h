@@ -104,6 +104,7 @@ u32 apic_id(void);
 bool apic_reaches(u32 apicid); /* in the mode that is on */
 void apic_eoi(void);
 void apic_send_ipi(u32 apicid, u32 icr_low);
+void apic_send_self(u8 vector); /* in an NMI too */
 void apic_timer_init_cpu(void);
 
 /* --- IO-APICs and MSI: platform/ioapic.c, platform/msi.c, platform/pci.c --- */

@@ -19,6 +19,7 @@ struct cpu_info {
     unsigned cpu;
     struct vcpu *vcpu;         /* current */
     unsigned long percpu_offset;
+    unsigned long softirqs;    /* (a) core/softirq.c; here, as every way out looks at it */
     u64 host_cr3, guest_cr3;   /* XPTI (x86/xpti.c): what the entry code loads from and for a guest; 0: it does not */
     u64 guest_spec_ctrl;       /* MSR_SPEC_CTRL for the guest, if speculation.switch_spec_ctrl */
 } aligned_to(16);
@@ -35,6 +36,10 @@ static inline struct cpu_info *cpu_info(void)
 static inline struct cpu_user_regs *cpu_info_guest_regs(void) { return &cpu_info()->regs; }
 static inline unsigned this_cpu(void) { return cpu_info()->cpu; }
 #define current (cpu_info()->vcpu)
+/* The pending softirqs of this CPU, and of one that has a stack. */
+extern struct cpu_info *cpu_infos[];
+static inline unsigned long *this_cpu_softirqs(void) { return &cpu_info()->softirqs; }
+static inline unsigned long *cpu_softirqs(unsigned cpu) { return &cpu_infos[cpu]->softirqs; }
 
 /*
  * DEFINE_PER_CPU(type, name) makes one instance for each CPU.  The image's own

@@ -99,6 +99,15 @@ static inline void arch_idle_wait(void) { __asm__ volatile("sti; hlt" ::: "memor
 /* The guest registers of the current vCPU, saved at the top of this CPU's stack. */
 static inline struct cpu_user_regs *guest_regs(void) { return cpu_info_guest_regs(); }
 
+/* The other GS base, and the page tables at physical address cr3: what makes guest kernel of guest user mode and back. */
+static inline void arch_change_mode(paddr_t cr3)
+{
+    __asm__ volatile("swapgs; movq %0, %%cr3" :: "r"(cr3) : "memory");
+}
+
+/* CR2, as a page fault at va would leave it. */
+static inline void arch_set_fault_address(vaddr_t va) { __asm__ volatile("movq %0, %%cr2" :: "r"(va)); }
+
 /* --- time --- */
 ns_t time_now(void);              /* ns since boot, monotonic over all CPUs */
 u64 arch_cycles(void);            /* this CPU's cycle counter, the TSC */

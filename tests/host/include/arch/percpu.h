@@ -30,6 +30,10 @@ static inline struct cpu_user_regs *cpu_info_guest_regs(void) { return &cpu_info
 static inline unsigned this_cpu(void) { return cpu_info()->cpu; }
 #define current (cpu_info()->vcpu)
 
+extern unsigned long host_softirqs[HOST_CPUS];
+static inline unsigned long *cpu_softirqs(unsigned cpu) { return &host_softirqs[cpu]; }
+static inline unsigned long *this_cpu_softirqs(void) { return cpu_softirqs(this_cpu()); }
+
 #define DEFINE_PER_CPU(type, name) __typeof__(type) percpu__##name[HOST_CPUS]
 #define DECLARE_PER_CPU(type, name) extern __typeof__(type) percpu__##name[HOST_CPUS]
 #define per_cpu(name, cpu) (percpu__##name[cpu])

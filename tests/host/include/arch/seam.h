@@ -65,6 +65,16 @@ void arch_idle_wait(void);
 
 static inline struct cpu_user_regs *guest_regs(void) { return cpu_info_guest_regs(); }
 
+/* What arch_change_mode was told, and how often. */
+extern struct host_mode { paddr_t cr3; u64 changes; } host_mode;
+static inline void arch_change_mode(paddr_t cr3)
+{
+    host_mode.cr3 = cr3;
+    host_mode.changes++;
+}
+extern vaddr_t host_fault_address;
+static inline void arch_set_fault_address(vaddr_t va) { host_fault_address = va; }
+
 /* --- time --- */
 ns_t time_now(void);
 u64 arch_cycles(void);

@@ -19,5 +19,6 @@ static inline unsigned this_cpu(void) { return 0; }
 #define DECLARE_PER_CPU(type, name) extern __typeof__(type) percpu__##name[1]
 #define per_cpu(name, cpu) (percpu__##name[cpu])
 #define this_cpu_var(name) (percpu__##name[this_cpu()])
+unsigned long *this_cpu_softirqs(void);
 
 #endif
