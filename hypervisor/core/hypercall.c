@@ -53,7 +53,9 @@ bool hypercall_should_preempt(void)
 {
     const struct vcpu *v = current;
 
-    return v && !v->domain->is_idle && (softirq_pending() || vcpu_event_deliverable(v));
+    if (unlikely(!v))
+        return false;
+    return unlikely(softirq_pending()) ? !v->domain->is_idle : vcpu_event_deliverable(v);
 }
 
 long hypercall_continue(unsigned nr, const struct hypercall_args *next)

@@ -18,18 +18,17 @@
 
 _Static_assert(sizeof(multicall_entry_t) == 64, "an entry is eight words");
 
+_Static_assert(sizeof(((multicall_entry_t *)0)->args) == sizeof(struct hypercall_args), "they lie as a call's do");
+
 static long entry_call(const multicall_entry_t *e, struct hypercall_state *s)
 {
-    struct hypercall_args a;
     long result;
 
-    for (size_t i = 0; i < ARRAY_SIZE(a.arg); i++)
-        a.arg[i] = e->args[i];
     if (trace_enabled())
-        trace_hypercall(TRC_PV_HYPERCALL_SUBCALL, e->op, a.arg);
+        trace_hypercall(TRC_PV_HYPERCALL_SUBCALL, e->op, e->args);
     s->continued = false;
     s->in_multicall = true;
-    result = hypercall_call(e->op, &a);
+    result = hypercall_call(e->op, (const struct hypercall_args *)e->args);
     s->in_multicall = false;
     return result;
 }

@@ -141,10 +141,11 @@ static int update_list(struct update *u, vaddr_t list, u32 count, u32 *done)
     const struct vcpu *v = current;
     struct mmu_update req[BATCH];
 
+    _Static_assert(sizeof(req) <= PAGE_SIZE, "read as few");
     while (*done < count) {
         u32 n = MIN(count - *done, (u32)BATCH);
 
-        if (guest_read(req, list + (u64)*done * sizeof(*req), n * sizeof(*req)))
+        if (guest_read_few(req, list + (u64)*done * sizeof(*req), n * sizeof(*req)))
             return -EFAULT;
         for (u32 i = 0; i < n; i++) {
             int rc = update_one(u, &req[i]);
@@ -174,19 +175,42 @@ static int update_locked(struct update *u, vaddr_t list, u32 count, u32 *done)
     return rc;
 }
 
-static int update_for(u32 domains, vaddr_t list, u32 count, u32 *done)
+static int owners_get(struct pt_ctx *c, u32 domains)
 {
-    struct update u = { .page = NULL };
-    int rc = pt_table_owner_get(domains >> 16, &u.c.table_owner);
+    int rc = pt_table_owner_get(domains >> 16, &c->table_owner);
 
     if (rc)
         return rc;
-    rc = pt_frame_owner_get((domid_t)domains, &u.c.frame_owner);
-    if (!rc) {
-        rc = update_locked(&u, list, count, done);
-        pt_owner_put(u.c.frame_owner);
+    rc = pt_frame_owner_get((domid_t)domains, &c->frame_owner);
+    if (rc)
+        pt_owner_put(c->table_owner);
+    return rc;
+}
+
+static void owners_put(const struct pt_ctx *c)
+{
+    pt_owner_put(c->frame_owner);
+    pt_owner_put(c->table_owner);
+}
+
+static int update_for(u32 domains, vaddr_t list, u32 count, u32 *done)
+{
+    bool own = domains == DOMID_SELF; /* its tables and its frames */
+    struct update u;
+    int rc;
+
+    u.page = NULL;
+    u.l1 = false;
+    if (likely(own)) {
+        u.c.table_owner = u.c.frame_owner = current->domain;
+    } else {
+        rc = owners_get(&u.c, domains);
+        if (rc)
+            return rc;
     }
-    pt_owner_put(u.c.table_owner);
+    rc = update_locked(&u, list, count, done);
+    if (unlikely(!own))
+        owners_put(&u.c);
     return rc;
 }
 

@@ -180,9 +180,9 @@ static int type_unready(struct page *p, u64 has, u64 type)
     return 1;
 }
 
-int page_get_type(struct page *p, u64 type)
+/* Of a frame of another use, or of none yet. */
+static never_inline int type_get_anew(struct page *p, u64 type, u64 x)
 {
-    u64 x = atomic_read(&p->type);
     int rc;
 
     for (;;) {
@@ -192,7 +192,7 @@ int page_get_type(struct page *p, u64 type)
 
             if (atomic_cas(&p->type, &x, type | (ready ? PGT_VALIDATED : 0) | 1))
                 return ready ? 0 : type_begin(p, was, type);
-        } else if (likely((x & PGT_VALIDATED) && (x & PGT_TYPE_MASK) == type)) {
+        } else if ((x & PGT_VALIDATED) && (x & PGT_TYPE_MASK) == type) {
             if (atomic_cas(&p->type, &x, x + 1))
                 return 0;
         } else if (x & PGT_VALIDATED) {
@@ -204,6 +204,17 @@ int page_get_type(struct page *p, u64 type)
             x = atomic_read(&p->type);
         }
     }
+}
+
+int page_get_type(struct page *p, u64 type)
+{
+    u64 x = atomic_read(&p->type);
+
+    /* VALIDATED goes with the last use. */
+    while (likely((x & (PGT_VALIDATED | PGT_TYPE_MASK)) == (PGT_VALIDATED | type)))
+        if (atomic_cas(&p->type, &x, x + 1))
+            return 0;
+    return type_get_anew(p, type, x);
 }
 
 /* --- dropping a use --- */

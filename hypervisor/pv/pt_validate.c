@@ -86,7 +86,7 @@ static int upper_validate(struct page *p, struct domain *d, u64 *table, unsigned
         u64 e = table[i];
         int rc;
 
-        if (slot_is_ours(level, i) || (!(e & PTE_P) && !pt_absent_refused(d, e)))
+        if (!e || slot_is_ours(level, i) || (!(e & PTE_P) && !pt_absent_refused(d, e)))
             continue;
         e = pte_normalise(e);
         rc = e & PTE_P ? pt_upper_get(d, e, level) : -EINVAL;

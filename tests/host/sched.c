@@ -15,6 +15,7 @@ static void idle_vcpu_make(unsigned cpu)
     v->id = v->processor = cpu;
     v->domain = dom_idle;
     v->is_initialised = true;
+    v->info = &v->own_info;
     if (sched_vcpu_init(v))
         abort();
     idle_vcpu[cpu] = v;

@@ -291,6 +291,19 @@ static u64 any(void)
 }
 static bool chance(unsigned n) { return any() % n == 0; }
 
+/* A frame that begins below the hypervisor's range is not read where it reaches into it. */
+static void test_lowest_word_is_first(void **state)
+{
+    struct cpu_user_regs before;
+
+    usual(IRET);
+    before = *regs;
+    host_guest_fault(frame(), sizeof(u64));
+    assert_false(iret_at_once());
+    host_guest_heal();
+    assert_memory_equal(regs, &before, sizeof(before));
+}
+
 static void test_states_of_all_kinds(void **state)
 {
     unsigned done[ARRAY_SIZE(ways)] = { 0 };
@@ -333,7 +346,7 @@ int main(void)
 #define T(f) cmocka_unit_test_teardown(f, vcpu_end)
     const struct CMUnitTest tests[] = {
         T(test_usual_ones_are_done), T(test_what_is_left_alone), T(test_what_is_traced_is_left_alone),
-        T(test_stacks_of_all_kinds), T(test_frames_in_part), T(test_states_of_all_kinds),
+        T(test_stacks_of_all_kinds), T(test_frames_in_part), T(test_lowest_word_is_first), T(test_states_of_all_kinds),
     };
 
     return cmocka_run_group_tests(tests, host_group_setup, NULL);
