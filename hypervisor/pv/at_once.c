@@ -84,7 +84,8 @@ bool pv_syscall_at_once(struct cpu_user_regs *regs, struct vcpu *v)
  * once more after a fault; the other registers of the frame may be its already then.
  */
 #define FRAME_AT(field) (sp + offsetof(struct iret_context, field))
-static always_inline bool frame_read(struct cpu_user_regs *regs, const struct vcpu *v, struct iret_context *f, vaddr_t sp)
+static always_inline bool frame_read(struct cpu_user_regs *regs, const struct vcpu *v, struct iret_context *f,
+                                     vaddr_t sp)
 {
     arch_guest_begin();
     arch_guest_get(regs->rax, FRAME_AT(rax), fault);

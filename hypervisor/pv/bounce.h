@@ -44,8 +44,8 @@ static always_inline vaddr_t bounce_frame_at(vaddr_t stack, const struct bounce 
  * The frame, upwards from sp. False: the guest may not write there. Addresses are numbers: a guest's may be anything,
  * which a pointer may not.
  */
-static always_inline bool bounce_frame_write(const struct vcpu *v, const struct cpu_user_regs *regs, const struct bounce *b,
-                                             bool kernel, vaddr_t sp)
+static always_inline bool bounce_frame_write(const struct vcpu *v, const struct cpu_user_regs *regs,
+                                             const struct bounce *b, bool kernel, vaddr_t sp)
 {
     u8 masked = v->info->evtchn_upcall_mask;
     u64 rflags = guest_visible_rflags(v, regs, masked);

@@ -82,9 +82,9 @@ void pv_sysenter_from_user(struct cpu_user_regs *regs);
 void pv_return_failed(struct cpu_user_regs *regs);
 
 /*
- * pv/at_once.c: a system call of user mode, HYPERVISOR_iret and a page fault, interrupts off, of a guest that may run at once
- * afterwards, without guest_exit_work.  The registers that C functions keep need not be in regs.  False: it is not an
- * ordinary one; nothing has been done, but for registers that a frame half read would have given.
+ * pv/at_once.c: a system call of user mode, HYPERVISOR_iret and a page fault, interrupts off, of a guest that may run
+ * at once afterwards, without guest_exit_work.  The registers that C functions keep need not be in regs.  False: it is
+ * not an ordinary one; nothing has been done, but for registers that a frame half read would have given.
  */
 bool must_check pv_syscall_at_once(struct cpu_user_regs *regs, struct vcpu *v);
 bool must_check pv_iret_at_once(struct cpu_user_regs *regs, struct vcpu *v);

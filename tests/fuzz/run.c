@@ -52,7 +52,7 @@ bool run_shows(void)
     return wanted;
 }
 
-static void cpu_softirqs(unsigned cpu)
+static void serve_softirqs(unsigned cpu)
 {
     host_set_cpu(cpu);
     host_set_current(idle_vcpu[cpu]);
@@ -65,7 +65,7 @@ void run_softirqs(void)
     unsigned cpu;
 
     for_each_online_cpu(cpu)
-        cpu_softirqs(cpu);
+        serve_softirqs(cpu);
     host_cpu_info = was;
 }
 
