@@ -21,7 +21,7 @@ _Static_assert(FLAT_USER_CS64 == FLAT_KERNEL_CS && FLAT_USER_SS64 == FLAT_KERNEL
 /* The change of modes is CR3 and GS, and there is no IOPL to be seen. */
 static always_inline bool is_ordinary(const struct domain *d)
 {
-    return likely(!d->pv.cr3_indirect) && likely(!(d->vm_assist & (1u << VMASST_TYPE_architectural_iopl)));
+    return likely(!d->pv.cr3_indirect) && likely(!pv_iopl_is_visible(d));
 }
 
 static always_inline void to_kernel(struct vcpu *v)

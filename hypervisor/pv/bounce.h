@@ -29,7 +29,7 @@ static inline u64 guest_visible_rflags(const struct vcpu *v, const struct cpu_us
 
     if (!masked)
         f |= RFLAGS_IF;
-    if (v->domain->vm_assist & (1u << VMASST_TYPE_architectural_iopl))
+    if (pv_iopl_is_visible(v->domain))
         f |= (u64)v->pv.iopl << RFLAGS_IOPL_SHIFT;
     return f;
 }

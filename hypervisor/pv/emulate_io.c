@@ -12,6 +12,7 @@
 #include <arch/cpu.h>
 
 #include "emulate.h"
+#include "traps.h"
 
 #define STRING_BATCH 64u  /* elements between two looks at pending work */
 #define STRING_MAX 4096u  /* elements in one go */
@@ -43,7 +44,7 @@ static bool iopl_allows(const struct emul *e)
     u32 needed = 3;
 
     if (e->kernel)
-        needed = e->v->domain->vm_assist & (1u << VMASST_TYPE_architectural_iopl) ? 0 : 1;
+        needed = pv_iopl_is_visible(e->v->domain) ? 0 : 1;
     return e->v->pv.iopl >= needed;
 }
 

@@ -23,18 +23,18 @@ static never_inline void no_stack(const struct vcpu *v, vaddr_t handler, vaddr_t
     domain_crash(v->domain, "no stack for its own handler at %016lx: address %016lx", handler, sp);
 }
 
-/*
- * Sends the current vCPU, its kernel's tables loaded already, to a handler of its kernel; was_kernel: it was its
- * kernel that ran. False: it is dead now.
- */
-static always_inline bool bounce_in_kernel(struct vcpu *v, struct cpu_user_regs *regs, vaddr_t stack, bool was_kernel,
-                                           const struct bounce *b)
+/* Sends the current vCPU, v, to a handler of its kernel; or ends its domain. */
+static void bounce(struct vcpu *v, const struct bounce *b)
 {
-    vaddr_t sp = bounce_frame_at(stack, b);
+    struct cpu_user_regs *regs = guest_regs();
+    bool kernel = v->pv.flags & PVF_KERNEL;
+    vaddr_t sp = bounce_frame_at(kernel ? regs->rsp : v->pv.kernel_sp, b);
 
-    if (unlikely(!bounce_frame_write(v, regs, b, was_kernel, sp))) {
+    if (!kernel)
+        pv_toggle_mode(v);
+    if (unlikely(!bounce_frame_write(v, regs, b, kernel, sp))) {
         no_stack(v, b->handler, sp);
-        return false;
+        return;
     }
     if (b->masks_events)
         v->info->evtchn_upcall_mask = 1;
@@ -45,19 +45,6 @@ static always_inline bool bounce_in_kernel(struct vcpu *v, struct cpu_user_regs 
     regs->rflags = (regs->rflags & ~(u64)RFLAGS_CLEARED_BY_TRAP) | RFLAGS_IF | RFLAGS_FIXED;
     /* RCX and R11 are on the frame, so the way there may be SYSRET (x86/entry.S). */
     regs->entry_vector = PV_SYSRET_ALLOWED;
-    return true;
-}
-
-static void bounce(struct vcpu *v, const struct bounce *b)
-{
-    struct cpu_user_regs *regs = guest_regs();
-
-    if (v->pv.flags & PVF_KERNEL) {
-        bounce_in_kernel(v, regs, regs->rsp, true, b);
-    } else {
-        pv_toggle_mode(v);
-        bounce_in_kernel(v, regs, v->pv.kernel_sp, false, b);
-    }
 }
 
 /* Where the guest was, and what it is told. */
@@ -245,7 +232,7 @@ long do_iret(const struct hypercall_args *a)
     regs->rip = f.rip;
     regs->rsp = f.rsp;
     pv_frame_flags(regs, &f);
-    if (v->domain->vm_assist & (1u << VMASST_TYPE_architectural_iopl))
+    if (pv_iopl_is_visible(v->domain))
         v->pv.iopl = (u32)(f.rflags & RFLAGS_IOPL) >> RFLAGS_IOPL_SHIFT;
     v->pv.flags &= ~PVF_NMI_MASKED;
     v->info->evtchn_upcall_mask = !(f.rflags & RFLAGS_IF);

@@ -45,6 +45,12 @@ int must_check pv_set_trap(struct vcpu *v, const struct trap_info *ti);
 /* An INT imm8 of the guest; rip_is_past: it came through a gate, RIP is behind it already. */
 void pv_software_interrupt(struct cpu_user_regs *regs, unsigned vector, bool rip_is_past);
 
+/* Did its kernel ask to see the IOPL it has set (VMASST_TYPE_architectural_iopl)? */
+static always_inline bool pv_iopl_is_visible(const struct domain *d)
+{
+    return d->vm_assist & (1u << VMASST_TYPE_architectural_iopl);
+}
+
 /* RCX and R11, and what the CPU would push. */
 #define SYSCALL_FRAME_BYTES (7 * sizeof(u64))
 #define FRAME_ALIGN 16UL

@@ -20,7 +20,8 @@
 
 enum {
     TRAP_DE = 0, TRAP_DB = 1, TRAP_BP = 3, TRAP_OF = 4, TRAP_BR = 5, TRAP_UD = 6, TRAP_NM = 7, TRAP_DF = 8,
-    TRAP_TS = 10, TRAP_NP = 11, TRAP_SS = 12, TRAP_GP = 13, TRAP_PF = TRAP_PAGE_FAULT, TRAP_MF = 16, TRAP_AC = 17, TRAP_XM = 19,
+    TRAP_TS = 10, TRAP_NP = 11, TRAP_SS = 12, TRAP_GP = 13, TRAP_PF = TRAP_PAGE_FAULT, TRAP_MF = 16, TRAP_AC = 17,
+    TRAP_XM = 19,
 };
 
 #define ERROR_IDT 2u /* the selector of an error code names a gate */

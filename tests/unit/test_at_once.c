@@ -267,7 +267,7 @@ static void test_frames_in_part(void **state)
             usual(way);
             host_fault_address = 0;
             host_guest_fault(stack + n, sizeof(stack[n]));
-            done = way == IRET ? iret_at_once() : way == FAULT ? fault_at_once() : syscall_at_once();
+            done = ways[way].at_once();
             host_guest_heal();
             if (done)
                 continue;
